@@ -1,0 +1,130 @@
+package app
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/alecthomas/kong"
+
+	"tailrace/backend/config"
+)
+
+// runner is a command that was chosen on the command line.
+type runner interface{ Run(*invocation) error }
+
+// grammar is the command line. Help texts in ${…} come from config.Keys.
+type grammar struct {
+	Window  windowCommand  `cmd:"" default:"withargs" help:"Open the window; without a display, serve. What plain \"tailrace\" does."`
+	Serve   serveCommand   `cmd:"" help:"Serve without a window until interrupted."`
+	Open    openCommand    `cmd:"" help:"Open the inspector of the running server in the browser."`
+	Config  configCommands `cmd:"" help:"Write, find or show the configuration."`
+	Version versionCommand `cmd:"" help:"Print version, commit, Go version and kind of build."`
+}
+
+// settings are the flags that set configuration keys: one for every key.
+type settings struct {
+	Config string `placeholder:"FILE" group:"Server" help:"Configuration file (default ${config_file}, when it exists; TAILRACE_CONFIG)."`
+
+	Listen  string `placeholder:"ADDRESS" group:"Server" help:"${listen}"`
+	Inspect string `placeholder:"ADDRESS" group:"Server" help:"${inspect}"`
+	DataDir string `placeholder:"FOLDER" group:"Server" help:"${data_dir}"`
+
+	CORSOrigins string `name:"cors-origins" placeholder:"ORIGIN,…" group:"Who may connect" help:"${cors_origins}"`
+	Hosts       string `placeholder:"NAME,…" group:"Who may connect" help:"${hosts}"`
+
+	CacheControl    string `placeholder:"VALUE" group:"Reads" help:"${cache_control}"`
+	LongPollTimeout string `placeholder:"DURATION" group:"Reads" help:"${long_poll_timeout}"`
+	SSEMaxAge       string `name:"sse-max-age" placeholder:"DURATION" group:"Reads" help:"${sse_max_age}"`
+
+	MaxBodyBytes         string `placeholder:"SIZE" group:"Limits" help:"${max_body_bytes}"`
+	MaxPathBytes         string `placeholder:"NUMBER" group:"Limits" help:"${max_path_bytes}"`
+	MaxHeaderValueBytes  string `placeholder:"NUMBER" group:"Limits" help:"${max_header_value_bytes}"`
+	MaxMessagesPerAppend string `placeholder:"NUMBER" group:"Limits" help:"${max_messages_per_append}"`
+	MaxJSONDepth         string `name:"max-json-depth" placeholder:"NUMBER" group:"Limits" help:"${max_json_depth}"`
+
+	LogLevel string `placeholder:"LEVEL" group:"Logging" help:"${log_level}"`
+}
+
+const description = `A local server and inspector for the Durable Streams protocol.
+
+Examples:
+  tailrace                       open the window
+  tailrace serve                 serve without a window, print the addresses
+  tailrace open                  open the running server's inspector in the browser
+  tailrace config init           write a configuration file to edit
+
+  curl -X PUT  http://127.0.0.1:4437/v1/stream/notes -H 'Content-Type: text/plain'
+  curl -X POST http://127.0.0.1:4437/v1/stream/notes -H 'Content-Type: text/plain' -d hello
+  curl        "http://127.0.0.1:4437/v1/stream/notes?offset=-1"
+
+Settings come from flags, then environment variables, then the configuration file,
+then defaults. "tailrace serve --help" lists every flag with its variable, such as
+--data-dir and TAILRACE_DATA_DIR.`
+
+// parse reads the command line. It returns nil and no error when help was asked
+// for and has been printed.
+func (inv *invocation) parse(args []string) (runner, error) {
+	var g grammar
+	helped := false
+	vars := kong.Vars{"config_file": config.DefaultFile(inv.env)}
+	defaults := config.Default()
+	for _, k := range config.Keys() {
+		// Kong would read "$x" and "${x}" in a help text as variables.
+		vars[k.Name] = strings.ReplaceAll(k.Help+" ("+defaultText(k, defaults)+k.Env()+").", "$", "$$")
+	}
+	parser, err := kong.New(&g,
+		kong.Name("tailrace"),
+		kong.Description(description),
+		kong.Writers(inv.stdout, inv.stderr),
+		kong.Exit(func(int) { helped = true }),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100, NoAppDescFormat: true}),
+		kong.ExplicitGroups([]kong.Group{
+			{Key: config.GroupServer, Title: config.GroupServer},
+			{Key: config.GroupAccess, Title: config.GroupAccess},
+			{Key: config.GroupReads, Title: config.GroupReads},
+			{Key: config.GroupLimits, Title: config.GroupLimits},
+			{Key: config.GroupLog, Title: config.GroupLog},
+		}),
+		vars,
+	)
+	if err != nil {
+		return nil, fmt.Errorf("command line: %w", err)
+	}
+	parsed, err := parser.Parse(args)
+	if helped {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+
+	inv.flags = map[string]string{}
+	for _, k := range config.Keys() {
+		for _, flag := range parsed.Flags() {
+			if "--"+flag.Name == k.Flag() && flag.Set {
+				inv.flags[k.Name] = flag.Target.String()
+			}
+		}
+	}
+	command, ok := parsed.Selected().Target.Addr().Interface().(runner)
+	if !ok {
+		return nil, fmt.Errorf("%q needs a subcommand: run %q for what there is",
+			parsed.Command(), helpCommand(parsed))
+	}
+	return command, nil
+}
+
+func defaultText(k config.Key, defaults config.Config) string {
+	if text := k.Text(defaults); text != "" {
+		return "default " + text + "; "
+	}
+	return ""
+}
+
+// helpCommand is how to ask for help where the command line went wrong.
+func helpCommand(ctx *kong.Context) string {
+	if node := ctx.Selected(); node != nil && node.Name != "window" {
+		return "tailrace " + node.Path() + " --help"
+	}
+	return "tailrace --help"
+}

@@ -1,0 +1,114 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"strings"
+
+	"github.com/alecthomas/kong"
+
+	"tailrace/backend"
+	"tailrace/backend/config"
+)
+
+// Exit statuses of Main.
+const (
+	exitOK     = 0
+	exitFailed = 1 // it was asked for something it can do, and that failed
+	exitUsage  = 2 // a flag, argument, variable or configuration value is wrong
+)
+
+// Program is what the binary brings along.
+type Program struct {
+	Assets  fs.FS  // built inspector, index.html at its root; nil: it was not built, and the inspector says so
+	Icon    []byte // PNG of the window; nil: the desktop's default
+	Version string // "0.1.0"
+	Commit  string // "": taken from the build information
+
+	OpenBrowser func(url string) error // nil: the system's browser
+}
+
+// Main runs the program with the command-line arguments (without the program's
+// name) and the environment ("NAME=value") and returns its exit status. When ctx
+// ends a running server shuts down cleanly.
+func (p Program) Main(ctx context.Context, args, env []string, stdout, stderr io.Writer) int {
+	inv := &invocation{Program: p, ctx: ctx, env: lookup(env), stdout: stdout, stderr: stderr}
+	command, err := inv.parse(args)
+	switch {
+	case err != nil:
+		fmt.Fprintf(stderr, "tailrace: %v\n", err)
+		var parse *kong.ParseError
+		if errors.As(err, &parse) {
+			fmt.Fprintf(stderr, "Run %q for what there is.\n", helpCommand(parse.Context))
+		}
+		return exitUsage
+	case command == nil: // --help has been printed
+		return exitOK
+	}
+
+	err = command.Run(inv)
+	if err == nil {
+		return exitOK
+	}
+	fmt.Fprintf(stderr, "tailrace: %s\n", explain(err))
+	var usage *usageError
+	if errors.As(err, &usage) {
+		return exitUsage
+	}
+	return exitFailed
+}
+
+// invocation is one run of the program.
+type invocation struct {
+	Program
+	ctx            context.Context
+	env            func(string) string
+	stdout, stderr io.Writer
+	flags          map[string]string // settings given as flags, by key
+}
+
+// usageError is a wrong configuration: the caller has to change something before
+// it makes sense to try again.
+type usageError struct{ error }
+
+func (e *usageError) Unwrap() error { return e.error }
+
+func (inv *invocation) load(file string) (config.Loaded, error) {
+	if file == "" {
+		file = inv.env("TAILRACE_CONFIG")
+	}
+	loaded, err := config.Load(config.Sources{File: file, Env: inv.env, Flags: inv.flags})
+	if err != nil {
+		return config.Loaded{}, &usageError{err}
+	}
+	return loaded, nil
+}
+
+func (inv *invocation) logger(level string) *slog.Logger {
+	var l slog.Level
+	if l.UnmarshalText([]byte(level)) != nil { // validated before: this is a level config knows and slog does not
+		l = slog.LevelInfo
+	}
+	return slog.New(slog.NewTextHandler(inv.stderr, &slog.HandlerOptions{Level: l}))
+}
+
+// options are what every way of serving has in common.
+func (inv *invocation) options(c config.Config, log *slog.Logger) backend.Options {
+	return backend.Options{Config: c, Version: inv.Version, Assets: inv.Assets, Log: log}
+}
+
+// lookup makes a getenv of an environment; the last value of a name wins, as it
+// does in os/exec.
+func lookup(env []string) func(string) string {
+	values := make(map[string]string, len(env))
+	for _, entry := range env {
+		if name, value, ok := strings.Cut(entry, "="); ok {
+			values[name] = value
+		}
+	}
+	return func(name string) string { return values[name] }
+}

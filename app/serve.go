@@ -1,0 +1,152 @@
+package app
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"tailrace/backend"
+	"tailrace/backend/config"
+)
+
+// closeTimeout bounds a shutdown: requests that do not end by then are cut off.
+const closeTimeout = 10 * time.Second
+
+// running are the flags of the commands that run a server.
+type running struct {
+	settings  `embed:""`
+	ReadyFile string `placeholder:"FILE" group:"Server" help:"Write {\"data_url\",\"inspector_url\",\"pid\"} to FILE once both addresses answer; removed when the server ends."`
+}
+
+type serveCommand struct {
+	running  `embed:""`
+	OpenFlag bool `name:"open" group:"Server" help:"Open the inspector in the browser once it answers."`
+}
+
+func (serveCommand) Help() string {
+	return `Prints the address for programs, a link to the inspector that works once, and the data folder.
+
+Examples:
+
+    tailrace serve
+    tailrace serve --open
+    tailrace serve --listen 127.0.0.1:0 --inspect 127.0.0.1:0 --data-dir /tmp/streams --ready-file ready.json
+    TAILRACE_LOG_LEVEL=debug tailrace serve
+
+Interrupt (Ctrl-C) or SIGTERM ends it once open requests are done, at most 10 seconds later. A second interrupt ends it at once.`
+}
+
+func (c *serveCommand) Run(inv *invocation) error {
+	loaded, err := inv.load(c.Config)
+	if err != nil {
+		return err
+	}
+	return inv.serve(loaded.Config, c.ReadyFile, c.OpenFlag)
+}
+
+type windowCommand struct {
+	running `embed:""`
+}
+
+func (windowCommand) Help() string {
+	return `One server runs on a data folder: when one with a window does already, its window comes to the front.
+
+Examples:
+
+    tailrace
+    tailrace --data-dir ~/streams`
+}
+
+func (c *windowCommand) Run(inv *invocation) error {
+	loaded, err := inv.load(c.Config)
+	if err != nil {
+		return err
+	}
+	return inv.window(loaded.Config, c.ReadyFile)
+}
+
+// serve runs a server without a window until the context ends.
+func (inv *invocation) serve(c config.Config, readyFile string, open bool) (err error) {
+	b, err := backend.Open(inv.options(c, inv.logger(c.LogLevel)))
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, closeBackend(b)) }()
+
+	removeReady, err := writeReadyFile(readyFile, b)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, removeReady()) }()
+
+	link := b.InspectorLink()
+	fmt.Fprintf(inv.stdout, "Tailrace %s\n  Streams    %s/v1/stream/\n  Inspector  %s\n  Data       %s\n",
+		inv.Version, b.DataURL(), link, c.DataDir)
+	if inv.Assets == nil {
+		fmt.Fprintln(inv.stdout, "  This build carries no inspector page: only its API answers.")
+	} else {
+		fmt.Fprintln(inv.stdout, "  The link works once; `tailrace open` makes another.")
+	}
+	if open {
+		go func() {
+			if err := inv.browse(link); err != nil {
+				fmt.Fprintf(inv.stderr, "tailrace: no browser opened (%v): open the link yourself\n", err)
+			}
+		}()
+	}
+
+	select {
+	case <-inv.ctx.Done():
+		return nil
+	case <-b.Done():
+		return fmt.Errorf("the server stopped by itself: %w", b.Err())
+	}
+}
+
+// closeBackend shuts a server down within closeTimeout.
+func closeBackend(b *backend.Backend) error {
+	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
+	defer cancel()
+	if err := b.Close(ctx); err != nil {
+		return fmt.Errorf("shut down: %w", err)
+	}
+	return nil
+}
+
+// writeReadyFile tells a waiting program that both addresses answer. The file
+// appears whole. The function it returns removes it; without a path both do
+// nothing.
+func writeReadyFile(path string, b *backend.Backend) (remove func() error, err error) {
+	if path == "" {
+		return func() error { return nil }, nil
+	}
+	data, err := json.Marshal(map[string]any{
+		"data_url": b.DataURL(), "inspector_url": b.InspectorURL(), "pid": os.Getpid(),
+	})
+	if err != nil {
+		return nil, fmt.Errorf("encode ready file: %w", err)
+	}
+	tmp, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*")
+	if err != nil {
+		return nil, fmt.Errorf("write ready file: %w", err)
+	}
+	_, err = tmp.Write(append(data, '\n'))
+	err = errors.Join(err, tmp.Close())
+	if err == nil {
+		err = os.Rename(tmp.Name(), path)
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("write ready file: %w", err), os.Remove(tmp.Name()))
+	}
+	return func() error {
+		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("remove ready file: %w", err)
+		}
+		return nil
+	}, nil
+}

@@ -1,0 +1,264 @@
+package backend
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"sync"
+	"time"
+
+	"tailrace/backend/config"
+	"tailrace/backend/engine"
+	"tailrace/backend/inspect"
+	"tailrace/backend/protocol"
+	"tailrace/backend/server"
+	"tailrace/backend/store"
+)
+
+// Options of a backend.
+type Options struct {
+	// Config must be valid.
+	Config config.Config
+	// Version is what /api/info and / show.
+	Version string
+	// Assets is the built frontend with index.html at its root; nil: the
+	// inspector says that there is none.
+	Assets fs.FS
+	// Desktop tells the page that it may be in a window; ShowWindow raises that
+	// window, nil: there is none.
+	Desktop    bool
+	ShowWindow func()
+	// Now is the clock; nil: time.Now.
+	Now func() time.Time
+	// Log takes the logs; nil: slog.Default().
+	Log *slog.Logger
+}
+
+// Backend is a running server.
+type Backend struct {
+	lock   *lock
+	store  *store.DB
+	engine *engine.Engine
+	gate   *inspect.Gate
+
+	data, inspector *listener
+	// cancel ends the waits of live readers.
+	cancel  context.CancelFunc
+	running sync.WaitGroup
+
+	done    chan struct{} // closed when a listener has died by itself
+	died    sync.Once
+	failure error
+}
+
+// Open takes the lock on the data folder, opens the log, binds both listeners
+// and serves. It fails with an *[AlreadyRunningError] when another process holds
+// the folder.
+func Open(o Options) (_ *Backend, err error) {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Log == nil {
+		o.Log = slog.Default()
+	}
+	b := &Backend{done: make(chan struct{})}
+	base, cancel := context.WithCancel(context.Background())
+	b.cancel = cancel
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, b.shutdown(base))
+		}
+	}()
+	if b.lock, err = acquireLock(o.Config.DataDir); err != nil {
+		return nil, err
+	}
+	// Ports before the log: a taken one is the likelier failure.
+	if b.data, err = listen(o.Config.Listen); err != nil {
+		return nil, err
+	}
+	if b.inspector, err = listenInspector(o.Config.Inspect); err != nil {
+		return nil, err
+	}
+	if b.store, err = store.Open(base, o.Config.DataDir, store.Options{}); err != nil {
+		return nil, err
+	}
+	if b.engine, err = engine.Open(base, b.store, engine.Options{Now: o.Now, Log: o.Log}); err != nil {
+		return nil, err
+	}
+	if b.gate, err = inspect.OpenGate(o.Config.DataDir); err != nil {
+		return nil, err
+	}
+	b.serve(base, b.data, b.protocolHandler(o), o.Log)
+	b.serve(base, b.inspector, b.inspectHandler(o), o.Log)
+	err = b.lock.writeRun(RunFile{
+		PID: os.Getpid(), DataURL: b.DataURL(), InspectorURL: b.InspectorURL(), Token: b.gate.Token(),
+	})
+	return b, err
+}
+
+func limits(c *config.Config) protocol.Limits {
+	return protocol.Limits{
+		BodyBytes:         c.MaxBodyBytes,
+		PathBytes:         c.MaxPathBytes,
+		HeaderValueBytes:  c.MaxHeaderValueBytes,
+		MessagesPerAppend: c.MaxMessagesPerAppend,
+		JSONDepth:         c.MaxJSONDepth,
+	}
+}
+
+func (b *Backend) protocolHandler(o Options) http.Handler {
+	return server.New(server.Options{
+		Engine:          b.engine,
+		Limits:          limits(&o.Config),
+		LongPollTimeout: o.Config.LongPollTimeout,
+		SSEMaxAge:       o.Config.SSEMaxAge,
+		CacheControl:    o.Config.CacheControl,
+		CORSOrigins:     o.Config.CORSOrigins,
+		Hosts:           o.Config.Hosts,
+		Version:         o.Version,
+		Now:             o.Now,
+		Log:             o.Log,
+	})
+}
+
+func (b *Backend) inspectHandler(o Options) http.Handler {
+	l := limits(&o.Config)
+	return inspect.New(inspect.Options{
+		Engine: b.engine,
+		Store:  b.store,
+		Limits: l,
+		Gate:   b.gate,
+		Info: inspect.Info{
+			Version:      o.Version,
+			DataURL:      b.DataURL(),
+			InspectorURL: b.InspectorURL(),
+			DataDir:      o.Config.DataDir,
+			PID:          os.Getpid(),
+			StartedAt:    o.Now().UnixMilli(),
+			Desktop:      o.Desktop,
+			Limits:       inspect.Limits{MaxBodyBytes: l.BodyBytes, MaxPathBytes: l.PathBytes},
+		},
+		Assets:     o.Assets,
+		Hosts:      o.Config.Hosts,
+		ShowWindow: o.ShowWindow,
+		Now:        o.Now,
+		Log:        o.Log,
+	})
+}
+
+// DataURL is the root of the data listener, with the port it really has.
+func (b *Backend) DataURL() string { return b.data.url() }
+
+// InspectorURL is the root of the inspector listener.
+func (b *Backend) InspectorURL() string { return b.inspector.url() }
+
+// InspectorLink opens the inspector once.
+func (b *Backend) InspectorLink() string {
+	return b.InspectorURL() + "/#code=" + b.gate.NewCode()
+}
+
+// Done is closed when a listener has stopped by itself; Err then says why.
+func (b *Backend) Done() <-chan struct{} { return b.done }
+
+// Err is why a listener has stopped by itself, nil while none has.
+func (b *Backend) Err() error {
+	select {
+	case <-b.done:
+		return b.failure
+	default:
+		return nil
+	}
+}
+
+// Close ends live readers, lets requests under way finish until ctx ends, and
+// closes the log. Everything acknowledged is on disk before and after.
+func (b *Backend) Close(ctx context.Context) error { return b.shutdown(ctx) }
+
+// shutdown closes what is open, in the order in which requests flow.
+func (b *Backend) shutdown(ctx context.Context) error {
+	var errs []error
+	if b.lock != nil {
+		errs = append(errs, b.lock.removeRun()) // nobody shall ask us for anything any more
+	}
+	b.cancel()
+	for _, l := range []*listener{b.data, b.inspector} {
+		if l != nil {
+			errs = append(errs, l.close(ctx))
+		}
+	}
+	b.running.Wait()
+	if b.engine != nil {
+		b.engine.Close()
+	}
+	if b.store != nil {
+		errs = append(errs, b.store.Close())
+	}
+	if b.lock != nil {
+		errs = append(errs, b.lock.release())
+	}
+	return errors.Join(errs...)
+}
+
+// serve runs a listener's server until it is closed.
+func (b *Backend) serve(base context.Context, l *listener, h http.Handler, log *slog.Logger) {
+	l.server = &http.Server{
+		Handler:           h,
+		BaseContext:       func(net.Listener) context.Context { return base },
+		ReadHeaderTimeout: 10 * time.Second,
+		IdleTimeout:       5 * time.Minute,
+		MaxHeaderBytes:    64 << 10,
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+	}
+	b.running.Go(func() {
+		if err := l.server.Serve(l.Listener); !errors.Is(err, http.ErrServerClosed) {
+			b.died.Do(func() {
+				b.failure = fmt.Errorf("the listener on %s stopped: %w", l.Addr(), err)
+				close(b.done)
+			})
+		}
+	})
+}
+
+// listener is a bound port and, once serving, its server.
+type listener struct {
+	net.Listener
+	server *http.Server
+}
+
+func listen(addr string) (*listener, error) {
+	l, err := net.Listen("tcp", addr)
+	if err != nil {
+		return nil, fmt.Errorf("listen on %s: %w", addr, err)
+	}
+	return &listener{Listener: l}, nil
+}
+
+// listenInspector moves to a free port when the default one is taken: nobody has
+// to know the inspector's port by heart.
+func listenInspector(addr string) (*listener, error) {
+	l, err := listen(addr)
+	if err != nil && addr == config.DefaultInspect {
+		return listen("127.0.0.1:0")
+	}
+	return l, err
+}
+
+func (l *listener) url() string { return "http://" + l.Addr().String() }
+
+// close stops accepting and waits for the requests under way; those still there
+// when ctx ends are cut off.
+func (l *listener) close(ctx context.Context) error {
+	if l.server == nil {
+		return l.Close()
+	}
+	err := l.server.Shutdown(ctx)
+	if ctx.Err() != nil {
+		return l.server.Close()
+	}
+	return err
+}

@@ -1,0 +1,62 @@
+package config
+
+import (
+	"os"
+	"runtime"
+	"time"
+
+	"tailrace/backend/protocol"
+)
+
+// Addresses a server listens on unless told otherwise. 4437 is the protocol's
+// own default port.
+const (
+	DefaultListen  = "127.0.0.1:4437"
+	DefaultInspect = "127.0.0.1:4438"
+)
+
+// Config holds every setting. Use Default or Load to make one; the zero value
+// does not validate.
+type Config struct {
+	Listen      string   // address of the data listener, which speaks the protocol
+	Inspect     string   // address of the inspector listener; the default moves to a free port when its own is taken
+	DataDir     string   // absolute folder of the log, the lock and the run file
+	CORSOrigins []string // page origins, beyond loopback pages, that may use the data listener; "*" is any
+	Hosts       []string // Host names, beyond loopback names, that requests may carry
+
+	CacheControl    string        // Cache-Control of catch-up reads
+	LongPollTimeout time.Duration // how long a long-poll waits for data
+	SSEMaxAge       time.Duration // how long an SSE response lives before the client has to reconnect
+
+	MaxBodyBytes         int64 // largest body of a PUT or POST
+	MaxPathBytes         int   // longest stream path
+	MaxHeaderValueBytes  int   // longest Producer-Id, Stream-Seq or Content-Type
+	MaxMessagesPerAppend int   // most messages in one JSON array
+	MaxJSONDepth         int   // deepest nesting of one JSON message
+
+	LogLevel string // debug, info, warn or error
+}
+
+// Default returns the settings of a machine where nobody has set anything.
+// DataDir is empty when the machine names no home folder; Validate says so.
+func Default() Config {
+	return defaults(platform{goos: runtime.GOOS, getenv: os.Getenv})
+}
+
+func defaults(p platform) Config {
+	limits := protocol.DefaultLimits()
+	return Config{
+		Listen:               DefaultListen,
+		Inspect:              DefaultInspect,
+		DataDir:              p.dataDir(),
+		CacheControl:         "no-store",
+		LongPollTimeout:      20 * time.Second,
+		SSEMaxAge:            60 * time.Second,
+		MaxBodyBytes:         limits.BodyBytes,
+		MaxPathBytes:         limits.PathBytes,
+		MaxHeaderValueBytes:  limits.HeaderValueBytes,
+		MaxMessagesPerAppend: limits.MessagesPerAppend,
+		MaxJSONDepth:         limits.JSONDepth,
+		LogLevel:             "info",
+	}
+}

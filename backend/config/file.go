@@ -1,0 +1,136 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/pelletier/go-toml/v2"
+	"github.com/pelletier/go-toml/v2/unstable"
+)
+
+// applyFile reads TOML. Keys the program does not know are errors: a misspelt
+// limit must not silently be no limit.
+func (l *Loaded) applyFile(path string, data []byte) error {
+	var values map[string]any
+	if err := toml.Unmarshal(data, &values); err != nil {
+		var bad *toml.DecodeError
+		if errors.As(err, &bad) {
+			line, column := bad.Position()
+			return fmt.Errorf("%s:%d:%d: %s", path, line, column, strings.TrimPrefix(bad.Error(), "toml: "))
+		}
+		return fmt.Errorf("%s: %w", path, err)
+	}
+
+	var errs []error
+	for _, at := range keyLines(data) {
+		i := slices.IndexFunc(Keys(), func(k Key) bool { return k.Name == at.key })
+		if i < 0 {
+			errs = append(errs, fmt.Errorf("%s:%d: unknown key %q (known: %s)", path, at.line, at.key, keyNames()))
+			continue
+		}
+		k, from := Keys()[i], fmt.Sprintf("%s:%d", path, at.line)
+		p := k.field(&l.Config)
+		if err := setTOML(p, values[at.key]); err != nil {
+			errs = append(errs, &ValueError{
+				Key: k.Name, Value: fmt.Sprint(values[at.key]), Want: expectation(p), From: from,
+			})
+			continue
+		}
+		l.From[k.Name] = from
+	}
+	return errors.Join(errs...)
+}
+
+// keyLine is a top-level key of a TOML document and where it stands.
+type keyLine struct {
+	key  string
+	line int
+}
+
+// keyLines lists the top-level keys and tables of a document that is known to be
+// valid TOML; the decoder itself keeps no positions.
+func keyLines(data []byte) []keyLine {
+	var lines []keyLine
+	var p unstable.Parser
+	p.Reset(data)
+	inTable := false
+	for p.NextExpression() {
+		node := p.Expression()
+		switch node.Kind {
+		case unstable.Table, unstable.ArrayTable:
+			inTable = true
+		case unstable.KeyValue:
+			if inTable {
+				continue // part of the table, which is reported as a whole
+			}
+		default:
+			continue
+		}
+		it := node.Key()
+		it.Next()
+		first := it.Node()
+		key := string(first.Data)
+		if slices.ContainsFunc(lines, func(l keyLine) bool { return l.key == key }) {
+			continue
+		}
+		lines = append(lines, keyLine{key: key, line: p.Shape(first.Raw).Start.Line})
+	}
+	return lines
+}
+
+func keyNames() string {
+	var names []string
+	for _, k := range Keys() {
+		names = append(names, k.Name)
+	}
+	return strings.Join(names, ", ")
+}
+
+// Template returns a configuration file with every key, its meaning and its
+// default, all commented out.
+func Template() []byte {
+	var b strings.Builder
+	b.WriteString("# Tailrace configuration.\n" +
+		"#\n" +
+		"# Every key stands here with its default, commented out: remove the # to change one.\n" +
+		"# A command-line flag or an environment variable wins over this file;\n" +
+		"# `tailrace config show` prints what is in force and where each value came from.\n")
+	group := ""
+	c := Default()
+	for _, k := range Keys() {
+		if k.Group != group {
+			group = k.Group
+			fmt.Fprintf(&b, "\n# ---- %s ----\n", group)
+		}
+		fmt.Fprintf(&b, "\n# %s.\n# %s, %s\n# %s = %s\n", k.Help, k.Flag(), k.Env(), k.Name, k.Value(c))
+	}
+	return []byte(b.String())
+}
+
+// WriteTemplate writes Template to path, and creates the folder it stands in. An
+// existing file is kept, and is an error, unless overwrite is set.
+func WriteTemplate(path string, overwrite bool) error {
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return fmt.Errorf("create configuration folder: %w", err)
+	}
+	mode := os.O_WRONLY | os.O_CREATE | os.O_EXCL
+	if overwrite {
+		mode = os.O_WRONLY | os.O_CREATE | os.O_TRUNC
+	}
+	f, err := os.OpenFile(path, mode, 0o600)
+	if errors.Is(err, fs.ErrExist) {
+		return fmt.Errorf("%s exists already; --force overwrites it", path)
+	}
+	if err != nil {
+		return fmt.Errorf("write configuration file: %w", err)
+	}
+	if _, err := f.Write(Template()); err != nil {
+		return errors.Join(fmt.Errorf("write configuration file: %w", err), f.Close())
+	}
+	return f.Close()
+}

@@ -1,0 +1,125 @@
+package config
+
+import "strings"
+
+// Key describes one setting.
+type Key struct {
+	Name  string // in the file: "listen"
+	Group string // heading it stands under
+	Help  string // one sentence, no full stop
+
+	field func(*Config) any // pointer to the field; its type decides how values are read
+	check func(Config) error
+}
+
+// Flag returns the command-line spelling, "--max-body-bytes".
+func (k Key) Flag() string { return "--" + strings.ReplaceAll(k.Name, "_", "-") }
+
+// Env returns the environment variable, "TAILRACE_MAX_BODY_BYTES".
+func (k Key) Env() string { return "TAILRACE_" + strings.ToUpper(k.Name) }
+
+// Value returns the setting's value in c as the file would spell it.
+func (k Key) Value(c Config) string { return formatTOML(k.field(&c)) }
+
+// Text returns the setting's value in c as a flag or environment variable
+// would spell it.
+func (k Key) Text(c Config) string { return formatText(k.field(&c)) }
+
+// Headings of the groups, in the order in which they are shown.
+const (
+	GroupServer = "Server"
+	GroupAccess = "Who may connect"
+	GroupReads  = "Reads"
+	GroupLimits = "Limits"
+	GroupLog    = "Logging"
+)
+
+// Keys returns every setting, grouped, in the order of the configuration file.
+func Keys() []Key {
+	return []Key{
+		{
+			Name: "listen", Group: GroupServer,
+			Help:  "Address of the data listener, which speaks the protocol; port 0 takes a free one",
+			field: func(c *Config) any { return &c.Listen },
+			check: func(c Config) error { return checkAddress("listen", c.Listen) },
+		},
+		{
+			Name: "inspect", Group: GroupServer,
+			Help:  "Address of the inspector; the default moves to a free port when its own is taken",
+			field: func(c *Config) any { return &c.Inspect },
+			check: checkInspect,
+		},
+		{
+			Name: "data_dir", Group: GroupServer,
+			Help:  "Folder of the log; created when missing, used by one server at a time",
+			field: func(c *Config) any { return &c.DataDir },
+			check: checkDataDir,
+		},
+		{
+			Name: "cors_origins", Group: GroupAccess,
+			Help:  `Origins of web pages, beyond loopback pages, that may use the data listener; "*" is any`,
+			field: func(c *Config) any { return &c.CORSOrigins },
+			check: checkOrigins,
+		},
+		{
+			Name: "hosts", Group: GroupAccess,
+			Help:  "Host names, beyond loopback names, that requests may be addressed to",
+			field: func(c *Config) any { return &c.Hosts },
+			check: checkHosts,
+		},
+		{
+			Name: "cache_control", Group: GroupReads,
+			Help:  "Cache-Control header of catch-up reads",
+			field: func(c *Config) any { return &c.CacheControl },
+			check: checkCacheControl,
+		},
+		{
+			Name: "long_poll_timeout", Group: GroupReads,
+			Help:  "How long a long-poll waits for new data before it answers 204",
+			field: func(c *Config) any { return &c.LongPollTimeout },
+			check: func(c Config) error { return checkDuration("long_poll_timeout", c.LongPollTimeout) },
+		},
+		{
+			Name: "sse_max_age", Group: GroupReads,
+			Help:  "How long an SSE response lives before the client has to reconnect",
+			field: func(c *Config) any { return &c.SSEMaxAge },
+			check: func(c Config) error { return checkDuration("sse_max_age", c.SSEMaxAge) },
+		},
+		{
+			Name: "max_body_bytes", Group: GroupLimits,
+			Help:  "Largest body of a PUT or POST; larger ones get 413",
+			field: func(c *Config) any { return &c.MaxBodyBytes },
+			check: func(c Config) error { return checkSize("max_body_bytes", c.MaxBodyBytes, 1, 1<<30) },
+		},
+		{
+			Name: "max_path_bytes", Group: GroupLimits,
+			Help:  "Longest stream path, in bytes",
+			field: func(c *Config) any { return &c.MaxPathBytes },
+			check: func(c Config) error { return checkInt("max_path_bytes", c.MaxPathBytes, 1, 8192) },
+		},
+		{
+			Name: "max_header_value_bytes", Group: GroupLimits,
+			Help:  "Longest Producer-Id, Stream-Seq or Content-Type, in bytes",
+			field: func(c *Config) any { return &c.MaxHeaderValueBytes },
+			check: func(c Config) error { return checkInt("max_header_value_bytes", c.MaxHeaderValueBytes, 16, 65536) },
+		},
+		{
+			Name: "max_messages_per_append", Group: GroupLimits,
+			Help:  "Most messages in the JSON array of one append",
+			field: func(c *Config) any { return &c.MaxMessagesPerAppend },
+			check: func(c Config) error { return checkInt("max_messages_per_append", c.MaxMessagesPerAppend, 1, 1<<20) },
+		},
+		{
+			Name: "max_json_depth", Group: GroupLimits,
+			Help:  "Deepest nesting of arrays and objects in one JSON body",
+			field: func(c *Config) any { return &c.MaxJSONDepth },
+			check: func(c Config) error { return checkInt("max_json_depth", c.MaxJSONDepth, 1, 10000) },
+		},
+		{
+			Name: "log_level", Group: GroupLog,
+			Help:  "What goes to standard error: debug, info, warn or error",
+			field: func(c *Config) any { return &c.LogLevel },
+			check: checkLogLevel,
+		},
+	}
+}

@@ -1,0 +1,228 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"tailrace/backend/protocol"
+	"tailrace/backend/store"
+)
+
+// Options of an engine.
+type Options struct {
+	// Now is the clock; nil: time.Now.
+	Now func() time.Time
+	// Log takes what cannot be told to a client; nil: slog.Default().
+	Log *slog.Logger
+	// IdleAfter is how long a sequencer without work stays; 0: one minute.
+	IdleAfter time.Duration
+}
+
+// Engine holds the sequencers of all streams in use.
+type Engine struct {
+	db        *store.DB
+	now       func() time.Time
+	log       *slog.Logger
+	idleAfter time.Duration
+
+	// stop ends sequencers and the sweeper.
+	stop    context.Context
+	cancel  context.CancelFunc
+	running sync.WaitGroup
+	// sweep wakes the sweeper when a deadline may have come closer.
+	sweep chan struct{}
+
+	mu     sync.Mutex
+	active map[string]*sequencer
+	closed bool
+
+	totals Totals
+}
+
+// Totals are counters over all streams.
+type Totals struct {
+	Streams atomic.Int64 // application streams that exist
+	Appends atomic.Int64 // appends since the engine was opened, creations with content included
+	Bytes   atomic.Int64 // their payload
+	Readers atomic.Int64 // live readers open right now
+}
+
+// Open starts an engine on a log. It creates the registry stream in a new one.
+func Open(ctx context.Context, db *store.DB, o Options) (*Engine, error) {
+	e := &Engine{
+		db:        db,
+		now:       o.Now,
+		log:       o.Log,
+		idleAfter: o.IdleAfter,
+		sweep:     make(chan struct{}, 1),
+		active:    map[string]*sequencer{},
+	}
+	if e.now == nil {
+		e.now = time.Now
+	}
+	if e.log == nil {
+		e.log = slog.Default()
+	}
+	if e.idleAfter == 0 {
+		e.idleAfter = time.Minute
+	}
+	if err := e.openRegistry(ctx); err != nil {
+		return nil, fmt.Errorf("open %s: %w", protocol.RegistryPath, err)
+	}
+	count, err := db.Count(ctx)
+	if err != nil {
+		return nil, err
+	}
+	e.totals.Streams.Store(int64(count))
+	e.stop, e.cancel = context.WithCancel(context.Background())
+	e.running.Go(e.runSweeper)
+	return e, nil
+}
+
+// openRegistry loads or creates the registry stream. The committer writes to it,
+// so it has no sequencer goroutine; it is never evicted.
+func (e *Engine) openRegistry(ctx context.Context) error {
+	s, _, err := e.db.Load(ctx, protocol.RegistryPath)
+	if errors.Is(err, protocol.ErrNotFound) {
+		s = store.Stream{
+			ID:          e.db.NextID(),
+			Path:        protocol.RegistryPath,
+			ContentType: "application/json",
+			Kind:        protocol.KindJSON,
+			System:      true,
+			CreatedAt:   e.now().UnixMilli(),
+		}
+		err = e.db.Commit(&store.Write{Stream: &s, Create: true})
+	}
+	if err != nil {
+		return err
+	}
+	q := e.newSequencer(protocol.RegistryPath)
+	q.refs = 1
+	q.topic.Publish(&State{Exists: true, Stream: s})
+	close(q.ready)
+	e.active[q.path] = q
+	e.db.StartRegistry(s, func(pos store.Position) {
+		messages := pos.Messages - s.Messages
+		s.Position = pos
+		q.meter.add(e.now(), messages)
+		q.topic.Publish(&State{Exists: true, Stream: s})
+	})
+	return nil
+}
+
+// Close stops all sequencers after the commands that they have taken, and
+// persists what is only in memory. Requests that come later fail with
+// [protocol.ErrShuttingDown].
+func (e *Engine) Close() {
+	e.mu.Lock()
+	e.closed = true
+	e.mu.Unlock()
+	e.cancel()
+	e.running.Wait()
+}
+
+// Totals returns the engine's counters.
+func (e *Engine) Totals() *Totals { return &e.totals }
+
+// acquire returns the sequencer of a path and keeps it alive until release. It
+// is started when there is none; the result is loaded.
+func (e *Engine) acquire(path string) (*sequencer, error) {
+	e.mu.Lock()
+	if e.closed {
+		e.mu.Unlock()
+		return nil, protocol.ErrShuttingDown
+	}
+	s := e.active[path]
+	if s == nil {
+		s = e.newSequencer(path)
+		e.active[path] = s
+		e.running.Go(s.run)
+	}
+	s.refs++
+	e.mu.Unlock()
+	<-s.ready
+	if s.loadErr != nil {
+		e.release(s)
+		return nil, s.loadErr
+	}
+	return s, nil
+}
+
+// release undoes one acquire.
+func (e *Engine) release(s *sequencer) {
+	e.mu.Lock()
+	s.refs--
+	last := s.refs == 0
+	e.mu.Unlock()
+	if last && !s.state().Exists {
+		s.wake()
+	}
+}
+
+// retire takes an unused sequencer out of service. It reports false when
+// somebody holds it, or has touched the stream since its deadline was stored.
+func (e *Engine) retire(s *sequencer) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if s.refs > 0 || (s.state().Exists && s.deadline(s.state()) != s.stored.Load()) {
+		return false
+	}
+	delete(e.active, s.path)
+	return true
+}
+
+// Create makes sure that there is a stream at path (PROTOCOL §5.1). It fails
+// with a *[protocol.ConflictError] when there is one with another configuration.
+func (e *Engine) Create(path string, r *CreateRequest) (Created, error) {
+	if path == protocol.RegistryPath {
+		return Created{}, protocol.ErrReadOnly
+	}
+	res := e.do(path, command{create: r})
+	return res.created, res.err
+}
+
+// Append appends to the stream at path or closes it (PROTOCOL §5.2). When it
+// returns nil, what it tells is on disk.
+func (e *Engine) Append(path string, r *AppendRequest) (Appended, error) {
+	if path == protocol.RegistryPath {
+		return Appended{}, protocol.ErrReadOnly
+	}
+	res := e.do(path, command{append: r})
+	return res.appended, res.err
+}
+
+// Delete removes the stream at path with its data (PROTOCOL §5.4).
+func (e *Engine) Delete(path string) error {
+	if path == protocol.RegistryPath {
+		return protocol.ErrReadOnly
+	}
+	return e.do(path, command{remove: true}).err
+}
+
+// do runs one command on a path's sequencer. It does not listen to the client's
+// context: once submitted, a command is carried out.
+func (e *Engine) do(path string, c command) result {
+	s, err := e.acquire(path)
+	if err != nil {
+		return result{err: err}
+	}
+	defer e.release(s)
+	return s.do(c)
+}
+
+// Exists returns nil when there is a stream at path that takes requests, else
+// why not.
+func (e *Engine) Exists(path string) error {
+	r, err := e.OpenReader(path)
+	if err != nil {
+		return err
+	}
+	r.Close()
+	return nil
+}

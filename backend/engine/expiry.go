@@ -1,0 +1,174 @@
+package engine
+
+import (
+	"math"
+	"time"
+
+	"tailrace/backend/protocol"
+)
+
+// A sliding TTL counts from the last touch, which is kept in memory. On disk is
+// a deadline that lies up to a tenth of the TTL behind the real one, so that it
+// need not be written on every touch and a crash never makes a stream expire
+// early. A sequencer that ends, or a clean shutdown, stores the exact one.
+
+// storedDeadline is the deadline to store for a stream touched at now.
+func storedDeadline(x protocol.Expiry, now int64) int64 {
+	d := deadlineOf(x, now)
+	if x.HasTTL && x.TTL > 0 {
+		d += max(x.TTL*100, 1000)
+	}
+	return d
+}
+
+// deadlineOf is when a stream last touched at touched expires, in unix
+// milliseconds; 0: never.
+func deadlineOf(x protocol.Expiry, touched int64) int64 {
+	switch {
+	case x.HasTTL:
+		return touched + x.TTL*1000
+	case x.AtRaw != "":
+		return max(x.At.UnixMilli(), 1)
+	default:
+		return 0
+	}
+}
+
+// deadline is when the stream expires if nobody touches it; 0: never.
+func (s *sequencer) deadline(st *State) int64 {
+	if !st.Exists {
+		return 0
+	}
+	return deadlineOf(st.Expiry, s.touched.Load())
+}
+
+// expired reports whether the stream's time has come. A sliding TTL does not run
+// out under an open live reader.
+func (s *sequencer) expired(st *State) bool {
+	d := s.deadline(st)
+	return d != 0 && d <= s.engine.now().UnixMilli() && (!st.Expiry.HasTTL || s.readers.Load() == 0)
+}
+
+// touch restarts a sliding TTL (PROTOCOL §5.1).
+func (s *sequencer) touch() {
+	st := s.state()
+	if !st.Exists || !st.Expiry.HasTTL {
+		return
+	}
+	now := s.engine.now().UnixMilli()
+	s.touched.Store(max(now, s.touched.Load()))
+	if s.deadline(st) > s.stored.Load() {
+		s.wake() // time to store a later deadline
+	}
+}
+
+// untilDeadline is how long run may sleep before it must look at the deadline.
+func (s *sequencer) untilDeadline() time.Duration {
+	d := s.deadline(s.state())
+	if d == 0 {
+		return math.MaxInt64
+	}
+	left := time.Duration(d-s.engine.now().UnixMilli()) * time.Millisecond
+	// An expired stream that could not be removed (a full disk) is looked at again
+	// in a second.
+	if left <= 0 {
+		return time.Second
+	}
+	return left
+}
+
+// expireIfDue deletes the stream if its time has come. Live readers are use: under
+// them a sliding TTL starts anew.
+func (s *sequencer) expireIfDue() error {
+	if s.readers.Load() > 0 {
+		s.touch()
+	}
+	st := s.state()
+	if !s.expired(st) {
+		return nil
+	}
+	if err := s.drop(st); err != nil {
+		s.engine.log.Error("an expired stream could not be removed", "stream", s.path, "error", err)
+		return err
+	}
+	return nil
+}
+
+// storeDeadline writes the deadline to disk when it has moved past the stored
+// one; with exact, when it differs at all.
+func (s *sequencer) storeDeadline(exact bool) {
+	st := s.state()
+	if !st.Exists || !st.Expiry.HasTTL {
+		return
+	}
+	d := s.deadline(st)
+	stream := st.Stream
+	stream.Deadline = d
+	if !exact {
+		if d <= s.stored.Load() {
+			return
+		}
+		stream.Deadline = storedDeadline(st.Expiry, s.touched.Load())
+	}
+	if stream.Deadline == s.stored.Load() {
+		return
+	}
+	if err := s.engine.db.Touch(&stream); err != nil {
+		s.engine.log.Error("the time to live could not be stored", "stream", s.path, "error", err)
+		return
+	}
+	s.stored.Store(stream.Deadline)
+}
+
+// sweepLimit is how many expired streams are looked up at a time, sweepPause the
+// shortest and sweepInterval the longest time between two looks.
+const (
+	sweepLimit    = 100
+	sweepPause    = time.Second
+	sweepInterval = time.Minute
+)
+
+// wakeSweeper makes the sweeper look for the next deadline.
+func (e *Engine) wakeSweeper() {
+	select {
+	case e.sweep <- struct{}{}:
+	default:
+	}
+}
+
+// runSweeper removes expired streams that nobody uses. Streams in use see to
+// their own deadline.
+func (e *Engine) runSweeper() {
+	for {
+		wait := e.sweepOnce()
+		timer := time.NewTimer(wait)
+		select {
+		case <-timer.C:
+		case <-e.sweep:
+			timer.Stop()
+		case <-e.stop.Done():
+			timer.Stop()
+			return
+		}
+	}
+}
+
+// sweepOnce expires what is due and returns how long to wait.
+func (e *Engine) sweepOnce() time.Duration {
+	now := e.now().UnixMilli()
+	paths, next, err := e.db.Due(e.stop, now, sweepLimit)
+	if err != nil {
+		if e.stop.Err() == nil {
+			e.log.Error("looking for expired streams failed", "error", err)
+		}
+		return sweepInterval
+	}
+	for _, path := range paths {
+		e.do(path, command{expire: true}) // the sequencer logs what fails
+	}
+	if next == 0 {
+		return sweepInterval
+	}
+	left := time.Duration(next-e.now().UnixMilli()) * time.Millisecond
+	return min(max(left, sweepPause), sweepInterval)
+}

@@ -1,0 +1,80 @@
+package engine
+
+import (
+	"context"
+	"errors"
+
+	"tailrace/backend/protocol"
+	"tailrace/backend/store"
+)
+
+// Reader reads one stream. It stays with the stream that was at the path when it
+// was opened: when that is deleted, it reports so, whatever is created there
+// later. It must be closed.
+type Reader struct {
+	s    *sequencer
+	id   int64
+	live bool
+}
+
+// OpenReader opens the stream at path for reading. It does not touch the
+// stream's TTL.
+func (e *Engine) OpenReader(path string) (*Reader, error) {
+	s, err := e.acquire(path)
+	if err != nil {
+		return nil, err
+	}
+	st := s.state()
+	if !st.Exists || s.expired(st) {
+		e.release(s)
+		return nil, protocol.ErrNotFound
+	}
+	return &Reader{s: s, id: st.ID}, nil
+}
+
+// Close ends the reader.
+func (r *Reader) Close() {
+	if r.live {
+		r.s.touch()
+		r.s.readers.Add(-1)
+		r.s.engine.totals.Readers.Add(-1)
+	}
+	r.s.engine.release(r.s)
+}
+
+// Touch restarts the stream's sliding TTL (PROTOCOL §5.1).
+func (r *Reader) Touch() { r.s.touch() }
+
+// Follow counts the reader as a live one until it is closed: the stream's
+// sliding TTL does not run out meanwhile.
+func (r *Reader) Follow() {
+	r.live = true
+	r.s.readers.Add(1)
+	r.s.engine.totals.Readers.Add(1)
+	r.s.touch()
+}
+
+// Current returns the newest state and a channel that is closed when there is a
+// newer one. Once the stream is gone it fails with [protocol.ErrNotFound].
+func (r *Reader) Current() (*State, <-chan struct{}, error) {
+	v := r.s.topic.Current()
+	if !v.Value.Exists || v.Value.ID != r.id {
+		return nil, nil, protocol.ErrNotFound
+	}
+	return v.Value, v.Superseded(), nil
+}
+
+// Read returns what lies between position from and the tail of st, in pieces,
+// ending early once it has soft bytes. It is bounded, so it does not stop when
+// the client leaves or the server is asked to.
+func (r *Reader) Read(st *State, from int64, soft int) ([]store.Piece, error) {
+	ctx := context.Background()
+	pieces, err := r.s.engine.db.Read(ctx, &st.Stream, from, st.Tail, soft)
+	if errors.Is(err, store.ErrMissing) {
+		// A deletion is in the log a moment before its sequencer tells of it.
+		if row, rowErr := r.s.engine.db.Row(ctx, r.id); rowErr == nil && row == nil {
+			return nil, protocol.ErrNotFound
+		}
+	}
+	return pieces, err
+}

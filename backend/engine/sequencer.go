@@ -1,0 +1,378 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"sync/atomic"
+	"time"
+
+	"tailrace/backend/live"
+	"tailrace/backend/protocol"
+	"tailrace/backend/store"
+)
+
+const (
+	// maxBatch is how many waiting commands a sequencer decides at once.
+	maxBatch = 256
+	// queueSize is how many wait in its queue; more senders wait at its door, which
+	// costs idle streams no memory.
+	queueSize = 16
+)
+
+// command is one request to a sequencer; exactly one of its fields is set.
+type command struct {
+	create *CreateRequest
+	append *AppendRequest
+	remove bool
+	expire bool // delete the stream if its time has come, else store its deadline
+	reply  chan result
+}
+
+type result struct {
+	created  Created
+	appended Appended
+	err      error
+}
+
+// sequencer owns what is at one path. Only its goroutine (run) changes the
+// unguarded fields.
+type sequencer struct {
+	engine   *Engine
+	path     string
+	commands chan command
+	nudge    chan struct{} // look again at deadlines and at whether to end
+	ready    chan struct{} // closed once loaded
+	done     chan struct{} // closed when run has ended
+	loadErr  error
+
+	// topic is what readers see: the state as of the last commit.
+	topic live.Topic[*State]
+	// touched is the last read or write, in unix milliseconds: a sliding TTL
+	// counts from here. stored is the deadline that is on disk.
+	touched atomic.Int64
+	stored  atomic.Int64
+	readers atomic.Int64 // live readers
+	meter   meter
+	refs    int // guarded by Engine.mu
+
+	producers       map[string]store.Producer
+	producerCount   atomic.Int64 // len(producers), for others
+	nextIncarnation int64        // of a stream created here while there is none
+}
+
+func (e *Engine) newSequencer(path string) *sequencer {
+	return &sequencer{
+		engine:   e,
+		path:     path,
+		commands: make(chan command, queueSize),
+		nudge:    make(chan struct{}, 1),
+		ready:    make(chan struct{}),
+		done:     make(chan struct{}),
+	}
+}
+
+// state is the state as of the last commit.
+func (s *sequencer) state() *State { return s.topic.Current().Value }
+
+// wake makes run look at its deadlines.
+func (s *sequencer) wake() {
+	select {
+	case s.nudge <- struct{}{}:
+	default:
+	}
+}
+
+// do submits a command and waits for its outcome.
+func (s *sequencer) do(c command) result {
+	c.reply = make(chan result, 1)
+	select {
+	case s.commands <- c:
+	case <-s.done:
+		return result{err: protocol.ErrShuttingDown}
+	}
+	select {
+	case r := <-c.reply:
+		return r
+	case <-s.done:
+	}
+	// It may have been answered just before the end.
+	select {
+	case r := <-c.reply:
+		return r
+	default:
+		return result{err: protocol.ErrShuttingDown}
+	}
+}
+
+func (s *sequencer) run() {
+	defer close(s.done)
+	s.load()
+	close(s.ready)
+	idle := time.NewTimer(s.engine.idleAfter)
+	defer idle.Stop()
+	deadline := time.NewTimer(s.untilDeadline())
+	defer deadline.Stop()
+	batch := make([]command, 0, 16)
+	for {
+		select {
+		case c := <-s.commands:
+			batch = s.gather(append(batch[:0], c))
+			s.process(batch)
+			clear(batch)
+			idle.Reset(s.engine.idleAfter)
+			deadline.Reset(s.untilDeadline())
+		case <-s.nudge:
+			s.storeDeadline(false)
+			if !s.state().Exists && s.engine.retire(s) {
+				return
+			}
+			deadline.Reset(s.untilDeadline())
+		case <-deadline.C:
+			_ = s.expireIfDue() // it logs what fails; the timer tries again
+			deadline.Reset(s.untilDeadline())
+		case <-idle.C:
+			s.storeDeadline(true)
+			if s.engine.retire(s) {
+				s.engine.wakeSweeper()
+				return
+			}
+			idle.Reset(s.engine.idleAfter)
+		case <-s.engine.stop.Done():
+			s.process(s.gather(batch[:0]))
+			s.storeDeadline(true)
+			return
+		}
+	}
+}
+
+// gather adds the commands that are waiting by now.
+func (s *sequencer) gather(batch []command) []command {
+	for len(batch) < maxBatch {
+		select {
+		case c := <-s.commands:
+			batch = append(batch, c)
+		default:
+			return batch
+		}
+	}
+	return batch
+}
+
+// load reads what is at the path.
+func (s *sequencer) load() {
+	ctx := context.Background()
+	stream, next, err := s.engine.db.Load(ctx, s.path)
+	if errors.Is(err, protocol.ErrNotFound) {
+		s.nextIncarnation = next
+		s.topic.Publish(&State{})
+		return
+	}
+	if err == nil {
+		err = s.loadProducers(ctx, stream.ID)
+	}
+	if err != nil {
+		s.loadErr = fmt.Errorf("load stream: %w", err)
+		s.topic.Publish(&State{})
+		return
+	}
+	s.stored.Store(stream.Deadline)
+	s.touched.Store(stream.Deadline - stream.Expiry.TTL*1000)
+	s.topic.Publish(&State{Exists: true, Stream: stream})
+}
+
+func (s *sequencer) loadProducers(ctx context.Context, stream int64) error {
+	list, err := s.engine.db.Producers(ctx, stream)
+	if err != nil {
+		return err
+	}
+	s.producers = make(map[string]store.Producer, len(list))
+	for _, p := range list {
+		s.producers[p.ID] = p
+	}
+	s.producerCount.Store(int64(len(list)))
+	return nil
+}
+
+// process carries out commands in order. Appends in a row share a commit.
+func (s *sequencer) process(batch []command) {
+	for len(batch) > 0 {
+		n := 0
+		for n < len(batch) && batch[n].append != nil {
+			n++
+		}
+		if n > 0 {
+			s.processAppends(batch[:n])
+			batch = batch[n:]
+			continue
+		}
+		s.processOne(batch[0])
+		batch = batch[1:]
+	}
+}
+
+func (s *sequencer) processOne(c command) {
+	err := s.expireIfDue()
+	r := result{err: err}
+	switch {
+	case err != nil:
+	case c.create != nil:
+		r.created, r.err = s.create(c.create)
+	case c.remove:
+		r.err = s.remove()
+	case c.expire:
+		s.storeDeadline(true)
+	}
+	c.reply <- r
+}
+
+// create answers a PUT.
+func (s *sequencer) create(r *CreateRequest) (Created, error) {
+	if st := s.state(); st.Exists {
+		if err := checkSame(st, r); err != nil {
+			return Created{}, err
+		}
+		return Created{State: st}, nil
+	}
+	if r.PayloadErr != nil {
+		return Created{}, r.PayloadErr
+	}
+	stream, err := s.newStream(r)
+	if err != nil {
+		return Created{}, err
+	}
+	w := &store.Write{Stream: &stream, Create: true, Announce: announce(&stream, opInsert), Now: stream.CreatedAt}
+	if r.Payload.Messages() > 0 {
+		b := &store.Batch{Stream: stream.ID, Time: stream.CreatedAt, Payload: r.Payload, Closing: r.Closed}
+		stream.Position = stream.Place(stream.Kind, b)
+		w.Batches = []*store.Batch{b}
+	}
+	if err := s.engine.db.Commit(w); err != nil {
+		return Created{}, err
+	}
+	s.stored.Store(stream.Deadline)
+	s.touched.Store(stream.CreatedAt)
+	s.producers = map[string]store.Producer{}
+	s.engine.totals.Streams.Add(1)
+	if len(w.Batches) > 0 {
+		s.count(w.Batches)
+	}
+	st := &State{Exists: true, Stream: stream}
+	s.topic.Publish(st)
+	return Created{State: st, New: true}, nil
+}
+
+// newStream is the stream that a PUT asks for, without content.
+func (s *sequencer) newStream(r *CreateRequest) (store.Stream, error) {
+	contentType := r.ContentType
+	if contentType == "" {
+		contentType = protocol.DefaultContentType
+	}
+	media, err := protocol.ParseContentType(contentType)
+	if err != nil {
+		return store.Stream{}, err
+	}
+	now := s.engine.now().UnixMilli()
+	stream := store.Stream{
+		ID:          s.engine.db.NextID(),
+		Path:        s.path,
+		Incarnation: s.nextIncarnation,
+		ContentType: contentType,
+		Kind:        protocol.KindOf(media),
+		CreatedAt:   now,
+		Expiry:      r.Expiry,
+		Deadline:    storedDeadline(r.Expiry, now),
+		Closed:      r.Closed,
+	}
+	if r.Closed {
+		stream.ClosedAt = now
+	}
+	return stream, nil
+}
+
+// remove answers a DELETE.
+func (s *sequencer) remove() error {
+	st := s.state()
+	if !st.Exists {
+		return protocol.ErrNotFound
+	}
+	return s.drop(st)
+}
+
+// drop deletes the stream and tells its readers.
+func (s *sequencer) drop(st *State) error {
+	w := &store.Write{
+		Stream: &st.Stream, Delete: true,
+		Announce: announce(&st.Stream, opDelete), Now: s.engine.now().UnixMilli(),
+	}
+	if err := s.engine.db.Commit(w); err != nil {
+		return err
+	}
+	s.nextIncarnation = st.Incarnation + 1
+	s.producers = nil
+	s.producerCount.Store(0)
+	s.engine.totals.Streams.Add(-1)
+	s.topic.Publish(&State{})
+	return nil
+}
+
+// processAppends decides appends in a row, commits what they write and answers
+// them.
+func (s *sequencer) processAppends(batch []command) {
+	results := make([]result, len(batch))
+	if err := s.appendAll(batch, results); err != nil {
+		for i := range results {
+			results[i] = result{err: err}
+		}
+	}
+	for i, c := range batch {
+		c.reply <- results[i]
+	}
+}
+
+// appendAll fills in the results; an error means that nothing was written.
+func (s *sequencer) appendAll(batch []command, results []result) error {
+	if err := s.expireIfDue(); err != nil {
+		return err
+	}
+	st := s.state()
+	if !st.Exists {
+		return protocol.ErrNotFound
+	}
+	d := newDraft(st, s.producers, s.engine.now().UnixMilli())
+	accepted := false
+	for i, c := range batch {
+		results[i].appended, results[i].err = d.append(c.append)
+		accepted = accepted || results[i].err == nil
+	}
+	if len(d.batches) > 0 {
+		w := &store.Write{Stream: &d.stream, Batches: d.batches, Close: d.closes, Now: d.now}
+		if d.closes {
+			w.Announce = announce(&d.stream, opUpdate)
+		}
+		if err := s.engine.db.Commit(w); err != nil {
+			return err
+		}
+		maps.Copy(s.producers, d.changed)
+		s.producerCount.Store(int64(len(s.producers)))
+		s.count(d.batches)
+		s.topic.Publish(&State{Exists: true, Stream: d.stream})
+	}
+	if accepted {
+		s.touch()
+	}
+	return nil
+}
+
+// count adds committed batches to the meters.
+func (s *sequencer) count(batches []*store.Batch) {
+	var messages, bytes int64
+	for _, b := range batches {
+		messages += int64(b.Payload.Messages())
+		bytes += int64(len(b.Payload.Data))
+	}
+	s.meter.add(s.engine.now(), messages)
+	s.engine.totals.Appends.Add(int64(len(batches)))
+	s.engine.totals.Bytes.Add(bytes)
+}

@@ -1,0 +1,156 @@
+package inspect
+
+import (
+	"encoding/json"
+	"io/fs"
+	"log/slog"
+	"net/http"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+
+	"tailrace/backend/engine"
+	"tailrace/backend/loopback"
+	"tailrace/backend/protocol"
+	"tailrace/backend/store"
+)
+
+// Options of an inspector. All fields are required unless they say otherwise.
+type Options struct {
+	Engine *engine.Engine
+	Store  *store.DB
+	Limits protocol.Limits
+	Gate   *Gate
+	Info   Info
+	// Assets is the built frontend; nil: there is none.
+	Assets fs.FS
+	// Hosts are accepted Host names beyond loopback names.
+	Hosts []string
+	// ShowWindow raises the window; nil: there is none.
+	ShowWindow func()
+	Now        func() time.Time
+	Log        *slog.Logger
+}
+
+// Server is the handler of the inspector listener.
+type Server struct {
+	o     Options
+	hosts map[string]bool
+	api   http.Handler
+	files http.Handler
+}
+
+// New returns an inspector.
+func New(o Options) *Server {
+	s := &Server{o: o, hosts: map[string]bool{}}
+	for _, h := range o.Hosts {
+		s.hosts[strings.ToLower(h)] = true
+	}
+	mux := http.NewServeMux()
+	s.describe(mux)
+	s.api = mux
+	s.files = newAssets(o.Assets)
+	return s
+}
+
+// OpenAPI returns the API's description, as JSON.
+func OpenAPI() ([]byte, error) {
+	s := &Server{}
+	return s.describe(http.NewServeMux()).OpenAPI().MarshalJSON()
+}
+
+// describe registers all operations.
+func (s *Server) describe(mux *http.ServeMux) huma.API {
+	c := huma.DefaultConfig("Tailrace inspector", "1")
+	c.OpenAPIPath = "/api/openapi"
+	c.DocsPath = ""
+	c.SchemasPath = ""
+	c.CreateHooks = nil // no $schema links in bodies
+	c.Components.SecuritySchemes = map[string]*huma.SecurityScheme{
+		"token": {Type: "http", Scheme: "bearer"},
+	}
+	api := humago.New(mux, c)
+	s.registerSession(api)
+	s.registerStreams(api)
+	s.registerMessages(api)
+	s.registerWrites(api)
+	s.registerEvents(api)
+	return api
+}
+
+// ServeHTTP implements http.Handler.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	secure(w.Header())
+	host := loopback.Hostname(r.Host)
+	if !loopback.IsName(host) && !s.hosts[host] {
+		refuse(w, http.StatusForbidden, "this Host name is not allowed; use 127.0.0.1 or localhost, or add the name to hosts in the configuration")
+		return
+	}
+	if !strings.HasPrefix(r.URL.Path, "/api/") {
+		s.serveAsset(w, r)
+		return
+	}
+	if site := r.Header.Get("Sec-Fetch-Site"); site != "" && site != "same-origin" && site != "none" {
+		refuse(w, http.StatusForbidden, "the inspector API answers its own page only")
+		return
+	}
+	w.Header().Set("Cache-Control", "no-store")
+	if !isOpen(r) && !s.o.Gate.Admits(r.Header.Get("Authorization")) {
+		refuse(w, http.StatusUnauthorized, "no valid token; open the link that tailrace serve printed, or run tailrace open")
+		return
+	}
+	s.api.ServeHTTP(w, r)
+}
+
+// isOpen reports whether a call needs no token.
+func isOpen(r *http.Request) bool {
+	return r.URL.Path == "/api/openapi.json" || (r.Method == http.MethodPost && r.URL.Path == "/api/session")
+}
+
+// serveAsset serves the page. Another site may navigate to it but not embed or
+// fetch parts of it.
+func (s *Server) serveAsset(w http.ResponseWriter, r *http.Request) {
+	site, mode := r.Header.Get("Sec-Fetch-Site"), r.Header.Get("Sec-Fetch-Mode")
+	if site != "" && site != "same-origin" && site != "none" && mode != "navigate" {
+		refuse(w, http.StatusForbidden, "the inspector is not for embedding")
+		return
+	}
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		w.Header().Set("Allow", "GET, HEAD")
+		refuse(w, http.StatusMethodNotAllowed, "the page can only be read")
+		return
+	}
+	s.files.ServeHTTP(w, r)
+}
+
+// contentSecurity keeps the page to what was built into the program.
+const contentSecurity = "default-src 'none'; script-src 'self'; style-src 'self'; font-src 'self'; img-src 'self' data:; " +
+	"connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+
+func secure(h http.Header) {
+	h.Set("Content-Security-Policy", contentSecurity)
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("Cross-Origin-Opener-Policy", "same-origin")
+	h.Set("Cross-Origin-Resource-Policy", "same-origin")
+}
+
+// refuse answers with a problem document, as the API does.
+func refuse(w http.ResponseWriter, status int, detail string) {
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(status)
+	// A client that does not read its error cannot be told.
+	_ = json.NewEncoder(w).Encode(&huma.ErrorModel{Title: http.StatusText(status), Status: status, Detail: detail})
+}
+
+// diskBytes is what the data folder takes; 0 when that cannot be told.
+func (s *Server) diskBytes() int64 {
+	n, err := s.o.Store.DiskBytes()
+	if err != nil && !os.IsNotExist(err) {
+		s.o.Log.Warn("the size on disk is unknown", "error", err)
+	}
+	return n
+}

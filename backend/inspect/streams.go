@@ -1,0 +1,146 @@
+package inspect
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"sort"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"tailrace/backend/protocol"
+	"tailrace/backend/server"
+	"tailrace/backend/store"
+)
+
+type listInput struct {
+	Filter string `query:"filter" doc:"A glob when it contains *, else a substring of the path."`
+	Kind   string `query:"kind" enum:"json,text,bytes"`
+	State  string `query:"state" enum:"open,closed,fork,deleted"`
+	System bool   `query:"system" doc:"Include system streams."`
+	After  string `query:"after" doc:"Only paths behind this one."`
+	Limit  int    `query:"limit" minimum:"1" maximum:"1000" default:"200"`
+}
+
+// StreamList is a page of streams, sorted by path.
+type StreamList struct {
+	Streams []Stream `json:"streams" nullable:"false"`
+	Matched int      `json:"matched" doc:"Streams that the filter selects, on all pages."`
+	Total   int      `json:"total" doc:"Application streams."`
+	Next    *string  `json:"next" doc:"after of the next page; null on the last one."`
+	Facets  Facets   `json:"facets"`
+}
+
+// Facets count application streams by kind and state.
+type Facets struct {
+	Kind struct {
+		JSON  int `json:"json"`
+		Text  int `json:"text"`
+		Bytes int `json:"bytes"`
+	} `json:"kind"`
+	State struct {
+		Open    int `json:"open"`
+		Closed  int `json:"closed"`
+		Fork    int `json:"fork"`
+		Deleted int `json:"deleted"`
+	} `json:"state"`
+}
+
+type listOutput struct{ Body StreamList }
+
+// PathInput names a stream in the URL.
+type PathInput struct {
+	Path string `path:"path" doc:"Stream path, percent-encoded as one segment."`
+}
+
+type streamOutput struct{ Body Stream }
+
+type producersOutput struct {
+	Body struct {
+		Producers []ProducerState `json:"producers" nullable:"false"`
+	}
+}
+
+func (s *Server) registerStreams(api huma.API) {
+	huma.Register(api, operation(http.MethodGet, "/api/streams", "listStreams", "List streams"), s.list)
+	huma.Register(api, operation(http.MethodGet, "/api/streams/{path}", "getStream", "One stream"),
+		func(ctx context.Context, in *PathInput) (*streamOutput, error) {
+			row, err := s.row(ctx, in.Path)
+			if err != nil {
+				return nil, problem(err)
+			}
+			return &streamOutput{Body: row}, nil
+		})
+	huma.Register(api, operation(http.MethodGet, "/api/streams/{path}/producers", "listProducers", "A stream's producers, newest first"), s.producers)
+}
+
+func (s *Server) list(ctx context.Context, in *listInput) (*listOutput, error) {
+	page, err := s.o.Store.List(ctx, store.Query{
+		Filter: in.Filter, Kind: in.Kind, State: in.State, System: in.System, After: in.After, Limit: in.Limit,
+	})
+	if err != nil {
+		return nil, problem(err)
+	}
+	out := &listOutput{Body: StreamList{Streams: make([]Stream, 0, len(page.Streams)), Matched: page.Matched, Total: page.Total}}
+	for i := range page.Streams {
+		out.Body.Streams = append(out.Body.Streams, s.newRow(&page.Streams[i]))
+	}
+	if page.Next != "" {
+		out.Body.Next = &page.Next
+	}
+	f, k, st := page.Facets, &out.Body.Facets.Kind, &out.Body.Facets.State
+	k.JSON, k.Text, k.Bytes = f.JSON, f.Text, f.Bytes
+	st.Open, st.Closed, st.Fork, st.Deleted = f.Open, f.Closed, f.Fork, f.Deleted
+	return out, nil
+}
+
+// row returns the stream at a path as a list shows it.
+func (s *Server) row(ctx context.Context, path string) (Stream, error) {
+	st, _, err := s.o.Store.Load(ctx, path)
+	if err != nil {
+		return Stream{}, err
+	}
+	row, err := s.o.Store.Row(ctx, st.ID)
+	if err != nil {
+		return Stream{}, err
+	}
+	if row == nil {
+		return Stream{}, protocol.ErrNotFound
+	}
+	return s.newRow(row), nil
+}
+
+func (s *Server) producers(ctx context.Context, in *PathInput) (*producersOutput, error) {
+	st, _, err := s.o.Store.Load(ctx, in.Path)
+	if err != nil {
+		return nil, problem(err)
+	}
+	list, err := s.o.Store.Producers(ctx, st.ID)
+	if err != nil {
+		return nil, problem(err)
+	}
+	sort.Slice(list, func(i, k int) bool {
+		if list[i].LastAppendAt != list[k].LastAppendAt {
+			return list[i].LastAppendAt > list[k].LastAppendAt
+		}
+		return list[i].ID < list[k].ID
+	})
+	out := &producersOutput{}
+	out.Body.Producers = make([]ProducerState, 0, len(list))
+	for _, p := range list {
+		out.Body.Producers = append(out.Body.Producers, ProducerState{ID: p.ID, Epoch: p.Epoch, LastSeq: p.Seq, LastAppendAt: p.LastAppendAt})
+	}
+	return out, nil
+}
+
+// problem turns an error into what the API answers: the protocol's status and
+// the sentence behind it. Other errors stay as they are and become a 500.
+func problem(err error) error {
+	if code, known := server.StatusOf(err); known {
+		return huma.NewError(code, err.Error())
+	}
+	if errors.Is(err, context.Canceled) {
+		return huma.NewError(499, "the client has left")
+	}
+	return err
+}

@@ -1,0 +1,56 @@
+package server
+
+import (
+	"fmt"
+	"net/http"
+)
+
+// about answers GET / for somebody who opens the port in a browser or with curl.
+func (s *Server) about(w http.ResponseWriter, r *http.Request) {
+	if !getOnly(w, r) {
+		s.fail(w, r, errMethod)
+		return
+	}
+	base := baseURL(r)
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	fmt.Fprintf(w, `Tailrace %[1]s: a Durable Streams server.
+
+Streams live at %[2]s/v1/stream/<path>
+  create   curl -X PUT  %[2]s/v1/stream/hello -H 'Content-Type: text/plain'
+  append   curl -X POST %[2]s/v1/stream/hello -H 'Content-Type: text/plain' -d 'hi'
+  read     curl         %[2]s/v1/stream/hello
+  tail     curl -N     '%[2]s/v1/stream/hello?offset=-1&live=sse'
+
+Every stream that is created, closed or deleted is announced in
+  %[2]s/v1/stream/__registry__
+`, s.o.Version, base)
+}
+
+// health answers GET /healthz: the server is up and takes requests.
+func (s *Server) health(w http.ResponseWriter, r *http.Request) {
+	if !getOnly(w, r) {
+		s.fail(w, r, errMethod)
+		return
+	}
+	h := w.Header()
+	h["Content-Type"] = valueJSON
+	h["Cache-Control"] = valueNoStore
+	fmt.Fprintln(w, `{"status":"ok"}`)
+}
+
+func getOnly(w http.ResponseWriter, r *http.Request) bool {
+	if r.Method == http.MethodGet || r.Method == http.MethodHead {
+		return true
+	}
+	w.Header().Set("Allow", "GET, HEAD, OPTIONS")
+	return false
+}
+
+// baseURL is the origin under which the client reached the server. The Host has
+// been checked.
+func baseURL(r *http.Request) string {
+	if r.TLS != nil {
+		return "https://" + r.Host
+	}
+	return "http://" + r.Host
+}

@@ -1,0 +1,115 @@
+package server
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"net/http"
+	"strconv"
+
+	"tailrace/backend/engine"
+	"tailrace/backend/protocol"
+)
+
+// append answers POST: an append, a closure or both (PROTOCOL §5.2, §5.3).
+func (s *Server) append(w http.ResponseWriter, r *http.Request, path string) error {
+	// Whether the stream exists comes before what the request looks like.
+	if err := s.o.Engine.Exists(path); err != nil {
+		return err
+	}
+	req, err := s.parseAppend(w, r)
+	if err != nil {
+		return err
+	}
+	done, err := s.o.Engine.Append(path, req)
+	if err != nil {
+		return err
+	}
+	h := w.Header()
+	set(h, protocol.HeaderStreamNextOffset, done.Next.String())
+	if done.Closed {
+		h[protocol.HeaderStreamClosed] = valueTrue
+	}
+	if done.Producer != nil {
+		set(h, protocol.HeaderProducerEpoch, strconv.FormatInt(done.Producer.Epoch, 10))
+		set(h, protocol.HeaderProducerSeq, strconv.FormatInt(done.Producer.Seq, 10))
+	}
+	// New data by a producer is 200; everything else has nothing to add (§5.2.1).
+	if done.Producer != nil && !done.Duplicate && !req.Empty {
+		w.WriteHeader(http.StatusOK)
+	} else {
+		w.WriteHeader(http.StatusNoContent)
+	}
+	return nil
+}
+
+func (s *Server) parseAppend(w http.ResponseWriter, r *http.Request) (*engine.AppendRequest, error) {
+	req := &engine.AppendRequest{Close: protocol.IsTrue(r.Header.Get(protocol.HeaderStreamClosed))}
+	var err error
+	req.Producer, err = protocol.ParseProducer(
+		r.Header[protocol.HeaderProducerID], r.Header[protocol.HeaderProducerEpoch], r.Header[protocol.HeaderProducerSeq])
+	if err != nil {
+		return nil, err
+	}
+	if req.Producer != nil && len(req.Producer.ID) > s.o.Limits.HeaderValueBytes {
+		return nil, s.headerLimit()
+	}
+	var sent bool
+	if req.StreamSeq, sent, err = s.single(r.Header, protocol.HeaderStreamSeq); err != nil {
+		return nil, err
+	}
+	if sent && req.StreamSeq == "" {
+		return nil, &protocol.BadRequestError{Field: protocol.HeaderStreamSeq, Reason: "empty; leave the header out or give a value"}
+	}
+	if req.ContentType, _, err = s.single(r.Header, "Content-Type"); err != nil {
+		return nil, err
+	}
+	body, err := s.body(w, r)
+	if err != nil {
+		return nil, err
+	}
+	req.Empty = len(body) == 0
+	// A type that does not parse is refused by the engine, in its turn.
+	if media, err := protocol.ParseContentType(req.ContentType); err == nil {
+		req.Payload, req.PayloadErr = protocol.FramePayload(protocol.KindOf(media), body, false, s.o.Limits)
+	}
+	return req, nil
+}
+
+// body reads a request body of any framing, up to the limit. It never trusts
+// Content-Length for more memory than has arrived.
+func (s *Server) body(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+	limit := &protocol.LimitError{Limit: "max_body_bytes", Max: s.o.Limits.BodyBytes, Status: http.StatusRequestEntityTooLarge}
+	if r.ContentLength > s.o.Limits.BodyBytes {
+		return nil, limit
+	}
+	if r.ContentLength == 0 {
+		return nil, nil
+	}
+	const presize = 1 << 20
+	var data []byte
+	var err error
+	if r.ContentLength > 0 && r.ContentLength <= presize {
+		// The log keeps it in memory for a while, so it is no larger than it must be.
+		data = make([]byte, r.ContentLength)
+		_, err = io.ReadFull(r.Body, data)
+	} else {
+		var b bytes.Buffer
+		if r.ContentLength > 0 {
+			b.Grow(presize)
+		}
+		_, err = b.ReadFrom(http.MaxBytesReader(w, r.Body, s.o.Limits.BodyBytes))
+		data = b.Bytes()
+	}
+	if err != nil {
+		var tooLarge *http.MaxBytesError
+		if errors.As(err, &tooLarge) {
+			return nil, limit
+		}
+		if errors.Is(err, io.ErrUnexpectedEOF) {
+			return nil, &protocol.BadRequestError{Field: "body", Reason: "ended before it was complete; nothing was written"}
+		}
+		return nil, &protocol.BadRequestError{Field: "body", Reason: "could not be read: " + err.Error()}
+	}
+	return data, nil
+}

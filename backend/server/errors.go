@@ -1,0 +1,133 @@
+package server
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+
+	"tailrace/backend/protocol"
+	"tailrace/backend/store"
+)
+
+var (
+	errNoRoute   = errors.New("nothing is served here; streams live under " + protocol.Root)
+	errMethod    = errors.New("this method is not supported for streams; use " + streamMethods)
+	errNoControl = errors.New("this version has no subscription API; paths that begin with " +
+		protocol.ControlPrefix + " are reserved for it")
+	errNoForks = errors.New("this version cannot fork streams; remove the Stream-Fork headers")
+	errHost    = errors.New("this Host name is not allowed; use localhost or 127.0.0.1, or add the name to hosts in the configuration")
+	errOrigin  = errors.New("this Origin may not write; add it to cors_origins in the configuration")
+)
+
+// reply is what an error means to a client.
+type reply struct {
+	status int
+	code   string
+}
+
+// replies maps outcomes without data of their own.
+var replies = []struct {
+	err error
+	reply
+}{
+	{protocol.ErrNotFound, reply{http.StatusNotFound, "STREAM_NOT_FOUND"}},
+	{protocol.ErrGone, reply{http.StatusGone, "STREAM_DELETED"}},
+	{protocol.ErrOffsetGone, reply{http.StatusGone, "OFFSET_GONE"}},
+	{protocol.ErrReadOnly, reply{http.StatusForbidden, "SYSTEM_STREAM"}},
+	{protocol.ErrNewEpochSeq, reply{http.StatusBadRequest, "NEW_EPOCH_SEQ"}},
+	{protocol.ErrEmptyBody, reply{http.StatusBadRequest, "EMPTY_BODY"}},
+	{protocol.ErrNoContentType, reply{http.StatusBadRequest, "NO_CONTENT_TYPE"}},
+	{protocol.ErrShuttingDown, reply{http.StatusServiceUnavailable, "SHUTTING_DOWN"}},
+	{store.ErrDiskFull, reply{http.StatusInsufficientStorage, "DISK_FULL"}},
+	{store.ErrReadOnlyDisk, reply{http.StatusInsufficientStorage, "READ_ONLY_DISK"}},
+	{errNoRoute, reply{http.StatusNotFound, "NOT_FOUND"}},
+	{errMethod, reply{http.StatusMethodNotAllowed, "METHOD_NOT_ALLOWED"}},
+	{errNoControl, reply{http.StatusNotFound, "NOT_FOUND"}},
+	{errNoForks, reply{http.StatusNotImplemented, "NOT_IMPLEMENTED"}},
+	{errHost, reply{http.StatusForbidden, "HOST_NOT_ALLOWED"}},
+	{errOrigin, reply{http.StatusForbidden, "ORIGIN_NOT_ALLOWED"}},
+}
+
+// classify finds the reply to an error and sets the headers that belong to it.
+func classify(h http.Header, err error) (reply, bool) {
+	var (
+		bad      *protocol.BadRequestError
+		limit    *protocol.LimitError
+		closed   *protocol.ClosedError
+		conflict *protocol.ConflictError
+		stale    *protocol.StaleEpochError
+		gap      *protocol.SeqGapError
+		seq      *protocol.StreamSeqError
+	)
+	switch {
+	case errors.As(err, &bad):
+		return reply{http.StatusBadRequest, "BAD_REQUEST"}, true
+	case errors.As(err, &limit):
+		return reply{limit.Status, "LIMIT_EXCEEDED"}, true
+	case errors.As(err, &closed):
+		h[protocol.HeaderStreamClosed] = valueTrue
+		set(h, protocol.HeaderStreamNextOffset, closed.Tail.String())
+		return reply{http.StatusConflict, "STREAM_CLOSED"}, true
+	case errors.As(err, &conflict):
+		return reply{http.StatusConflict, "CONFLICT"}, true
+	case errors.As(err, &stale):
+		set(h, protocol.HeaderProducerEpoch, strconv.FormatInt(stale.Current, 10))
+		return reply{http.StatusForbidden, "STALE_EPOCH"}, true
+	case errors.As(err, &gap):
+		set(h, protocol.HeaderProducerExpectedSeq, strconv.FormatInt(gap.Expected, 10))
+		set(h, protocol.HeaderProducerReceivedSeq, strconv.FormatInt(gap.Received, 10))
+		return reply{http.StatusConflict, "SEQUENCE_GAP"}, true
+	case errors.As(err, &seq):
+		return reply{http.StatusConflict, "STREAM_SEQ"}, true
+	}
+	for _, known := range replies {
+		if errors.Is(err, known.err) {
+			return known.reply, true
+		}
+	}
+	return reply{http.StatusInternalServerError, "INTERNAL"}, false
+}
+
+// StatusOf returns the HTTP status of an outcome, and whether it is one that a
+// client may be told in words: everything but an internal error.
+func StatusOf(err error) (status int, known bool) {
+	rep, known := classify(http.Header{}, err)
+	return rep.status, known
+}
+
+// fail answers a request with an error: the status, the headers that go with it
+// and a JSON body that says in words what is wrong. What is not known is logged
+// and hidden from the client. It is the only place that does so.
+func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
+	if r.Context().Err() != nil && errors.Is(err, r.Context().Err()) {
+		return // the client has left
+	}
+	h := w.Header()
+	rep, known := classify(h, err)
+	message := err.Error()
+	if !known {
+		s.o.Log.Error("request failed", "method", r.Method, "path", r.URL.Path, "error", err)
+		message = "internal error; the server's log has the details"
+	}
+	if rep.status == http.StatusServiceUnavailable || rep.status == http.StatusInsufficientStorage {
+		set(h, "Retry-After", "1")
+	}
+	h["Content-Type"] = valueJSON
+	h["Cache-Control"] = valueNoStore
+	body := errorBody(rep.code, message)
+	set(h, "Content-Length", strconv.Itoa(len(body)))
+	w.WriteHeader(rep.status)
+	if r.Method != http.MethodHead {
+		_, _ = w.Write(body) // a client that does not read its error cannot be told
+	}
+}
+
+func errorBody(code, message string) []byte {
+	text, err := json.Marshal(message)
+	if err != nil {
+		text = []byte(`""`) // cannot happen: strings always encode
+	}
+	return fmt.Appendf(nil, `{"error":{"code":%q,"message":%s}}`+"\n", code, text)
+}

@@ -1,0 +1,208 @@
+package server
+
+import (
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"tailrace/backend/engine"
+	"tailrace/backend/protocol"
+	"tailrace/backend/store"
+)
+
+const (
+	// chunkBytes is where a response ends, at the next message boundary; clients
+	// go on from Stream-Next-Offset.
+	chunkBytes = 1 << 20
+	// chunkDeadline is how long a client may take to receive one.
+	chunkDeadline = 2 * time.Minute
+)
+
+// head answers HEAD (PROTOCOL §5.5). It does not restart a TTL.
+func (s *Server) head(w http.ResponseWriter, path string) error {
+	rd, err := s.o.Engine.OpenReader(path)
+	if err != nil {
+		return err
+	}
+	defer rd.Close()
+	st, _, err := rd.Current()
+	if err != nil {
+		return err
+	}
+	h := w.Header()
+	describe(h, st)
+	set(h, protocol.HeaderStreamNextOffset, st.TailOffset().String())
+	set(h, "ETag", protocol.ETag(st.ID, 0, st.Tail, st.Closed))
+	h["Cache-Control"] = valueNoStore
+	if st.Closed {
+		h[protocol.HeaderStreamClosed] = valueTrue
+	}
+	w.WriteHeader(http.StatusOK)
+	return nil
+}
+
+// readRequest is a parsed GET.
+type readRequest struct {
+	offset protocol.OffsetQuery
+	live   string // empty, protocol.LiveLongPoll or protocol.LiveSSE
+	cursor string
+}
+
+// read answers GET in its three modes (PROTOCOL §5.6–5.8).
+func (s *Server) read(w http.ResponseWriter, r *http.Request, path string) error {
+	// That the stream is missing comes before what the parameters look like.
+	rd, err := s.o.Engine.OpenReader(path)
+	if err != nil {
+		return err
+	}
+	defer rd.Close()
+	req, err := parseRead(r.URL.RawQuery)
+	if err != nil {
+		return err
+	}
+	st, _, err := rd.Current()
+	if err != nil {
+		return err
+	}
+	from, err := startOf(st, req.offset)
+	if err != nil {
+		return err
+	}
+	switch req.live {
+	case protocol.LiveLongPoll:
+		return s.longPoll(w, r, rd, req, from)
+	case protocol.LiveSSE:
+		return s.sse(w, r, rd, req, from)
+	}
+	rd.Touch()
+	return s.catchUp(w, r, rd, st, req, from)
+}
+
+func parseRead(rawQuery string) (readRequest, error) {
+	q, err := url.ParseQuery(rawQuery)
+	if err != nil {
+		return readRequest{}, &protocol.BadRequestError{Field: "query", Reason: "not a valid query string; separate parameters with & and escape other characters"}
+	}
+	for _, name := range []string{protocol.QueryOffset, protocol.QueryLive, protocol.QueryCursor} {
+		if len(q[name]) > 1 {
+			return readRequest{}, &protocol.BadRequestError{Field: name, Reason: "given more than once"}
+		}
+	}
+	req := readRequest{offset: protocol.OffsetQuery{Start: true}, cursor: q.Get(protocol.QueryCursor)}
+	if live, ok := q[protocol.QueryLive]; ok {
+		req.live = live[0]
+		if req.live != protocol.LiveLongPoll && req.live != protocol.LiveSSE {
+			return readRequest{}, &protocol.BadRequestError{Field: protocol.QueryLive, Reason: "expected long-poll or sse"}
+		}
+		if !q.Has(protocol.QueryOffset) {
+			return readRequest{}, &protocol.BadRequestError{Field: protocol.QueryOffset, Reason: "required with live; use -1, now, or a token from Stream-Next-Offset"}
+		}
+	}
+	if q.Has(protocol.QueryOffset) {
+		if req.offset, err = protocol.ParseOffset(q.Get(protocol.QueryOffset)); err != nil {
+			return readRequest{}, err
+		}
+	}
+	return req, nil
+}
+
+// startOf is the position that an offset means in a stream.
+func startOf(st *engine.State, q protocol.OffsetQuery) (int64, error) {
+	switch {
+	case q.Start:
+		return 0, nil
+	case q.Now:
+		return st.Tail, nil
+	case q.Offset.Incarnation < st.Incarnation:
+		return 0, protocol.ErrOffsetGone
+	case q.Offset.Incarnation > st.Incarnation || q.Offset.Position > st.Tail:
+		return 0, &protocol.BadRequestError{Field: protocol.QueryOffset, Reason: "beyond the end of the stream, which is " + st.TailOffset().String()}
+	}
+	return q.Offset.Position, nil
+}
+
+// catchUp answers with what there is from a position on, up to a chunk.
+func (s *Server) catchUp(w http.ResponseWriter, r *http.Request, rd *engine.Reader, st *engine.State, req readRequest, from int64) error {
+	h := w.Header()
+	h["Cache-Control"] = valueNoStore
+	if req.offset.Now {
+		writeChunk(w, st, nil, from)
+		return nil
+	}
+	pieces, err := rd.Read(st, from, chunkBytes)
+	if err != nil {
+		return err
+	}
+	next := endOf(pieces, from)
+	etag := protocol.ETag(st.ID, from, next, st.Closed && next == st.Tail)
+	set(h, "ETag", etag)
+	set(h, "Cache-Control", s.o.CacheControl)
+	if match := strings.Join(r.Header.Values("If-None-Match"), ","); match != "" && protocol.MatchETag(match, etag) {
+		setPosition(h, st, next)
+		w.WriteHeader(http.StatusNotModified)
+		return nil
+	}
+	writeChunk(w, st, pieces, next)
+	return nil
+}
+
+// endOf is the position behind pieces that begin at from.
+func endOf(pieces []store.Piece, from int64) int64 {
+	if len(pieces) == 0 {
+		return from
+	}
+	return pieces[len(pieces)-1].End
+}
+
+// setPosition sets the headers that tell where a response ends.
+func setPosition(h http.Header, st *engine.State, next int64) {
+	set(h, protocol.HeaderStreamNextOffset, st.Offset(next).String())
+	if next == st.Tail {
+		h[protocol.HeaderStreamUpToDate] = valueTrue
+		if st.Closed {
+			h[protocol.HeaderStreamClosed] = valueTrue
+		}
+	}
+}
+
+// writeChunk writes a 200 with pieces that end at next. A client that goes away
+// is not an error.
+func writeChunk(w http.ResponseWriter, st *engine.State, pieces []store.Piece, next int64) {
+	h := w.Header()
+	set(h, "Content-Type", st.ContentType)
+	setPosition(h, st, next)
+	json := st.Kind == protocol.KindJSON
+	size := 0
+	for _, p := range pieces {
+		size += len(p.Data)
+	}
+	if json {
+		size += 2 + max(0, len(pieces)-1) // brackets and commas
+		set(h, "Content-Type", "application/json")
+	}
+	set(h, "Content-Length", strconv.Itoa(size))
+	// Without support for deadlines the server's own limits apply.
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(chunkDeadline))
+	w.WriteHeader(http.StatusOK)
+	if json && !write(w, "[") {
+		return
+	}
+	for i, p := range pieces {
+		if json && i > 0 && !write(w, ",") {
+			return
+		}
+		if _, err := w.Write(p.Data); err != nil {
+			return
+		}
+	}
+	if json {
+		write(w, "]")
+	}
+}
+
+func write(w http.ResponseWriter, s string) bool {
+	_, err := w.Write([]byte(s))
+	return err == nil
+}

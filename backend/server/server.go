@@ -1,0 +1,136 @@
+package server
+
+import (
+	"log/slog"
+	"net/http"
+	"strings"
+	"time"
+
+	"tailrace/backend/engine"
+	"tailrace/backend/protocol"
+)
+
+// Options of a server. All fields are required unless they say otherwise.
+type Options struct {
+	Engine *engine.Engine
+	Limits protocol.Limits
+	// LongPollTimeout is how long a long-poll waits for data.
+	LongPollTimeout time.Duration
+	// SSEMaxAge is how long an SSE response lasts, give or take a twelfth, before
+	// the client is made to reconnect.
+	SSEMaxAge time.Duration
+	// CacheControl is sent with catch-up reads.
+	CacheControl string
+	// CORSOrigins are the origins beyond loopback pages that may use the server
+	// from a browser; "*" allows any.
+	CORSOrigins []string
+	// Hosts are the Host names beyond loopback names that requests may name.
+	Hosts []string
+	// Version is shown at /.
+	Version string
+	Now     func() time.Time
+	Log     *slog.Logger
+}
+
+// Server is the handler of the data listener.
+type Server struct {
+	o      Options
+	policy policy
+}
+
+// New returns a server.
+func New(o Options) *Server {
+	return &Server{o: o, policy: newPolicy(o.Hosts, o.CORSOrigins)}
+}
+
+// ServeHTTP implements http.Handler. It routes on the escaped path, because a
+// stream path may hold escaped slashes and dots that http.ServeMux would
+// rewrite.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	h := w.Header()
+	h["X-Content-Type-Options"] = valueNosniff
+	h["Cross-Origin-Resource-Policy"] = valueCrossOrigin
+	if err := s.policy.admit(h, r); err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	if r.Method == http.MethodOptions {
+		preflight(w)
+		return
+	}
+	path := r.URL.EscapedPath()
+	if rest, ok := strings.CutPrefix(path, protocol.Root); ok {
+		s.serveStream(w, r, rest)
+		return
+	}
+	switch path {
+	case "/":
+		s.about(w, r)
+	case "/healthz":
+		s.health(w, r)
+	default:
+		s.fail(w, r, errNoRoute)
+	}
+}
+
+// Header values that every response shares.
+var (
+	valueNosniff     = []string{"nosniff"}
+	valueCrossOrigin = []string{"cross-origin"}
+	valueTrue        = []string{"true"}
+	valueNoStore     = []string{"no-store"}
+	valueJSON        = []string{"application/json"}
+)
+
+const streamMethods = "GET, HEAD, PUT, POST, DELETE, OPTIONS"
+
+func (s *Server) serveStream(w http.ResponseWriter, r *http.Request, escaped string) {
+	path, err := protocol.ParsePath(escaped, s.o.Limits)
+	if err == nil && protocol.IsControlPath(path) {
+		err = errNoControl
+	}
+	if err == nil {
+		switch r.Method {
+		case http.MethodGet:
+			err = s.read(w, r, path)
+		case http.MethodHead:
+			err = s.head(w, path)
+		case http.MethodPost:
+			err = s.append(w, r, path)
+		case http.MethodPut:
+			err = s.create(w, r, path)
+		case http.MethodDelete:
+			err = s.delete(w, path)
+		default:
+			w.Header().Set("Allow", streamMethods)
+			err = errMethod
+		}
+	}
+	if err != nil {
+		s.fail(w, r, err)
+	}
+}
+
+// set puts a header under the spelling of the specification.
+func set(h http.Header, name, value string) { h[name] = []string{value} }
+
+// single returns the value of a request header that may be sent once.
+func (s *Server) single(h http.Header, name string) (value string, sent bool, err error) {
+	values := h[http.CanonicalHeaderKey(name)]
+	switch {
+	case len(values) == 0:
+		return "", false, nil
+	case len(values) > 1:
+		return "", true, &protocol.BadRequestError{Field: name, Reason: "given more than once"}
+	case len(values[0]) > s.o.Limits.HeaderValueBytes:
+		return "", true, s.headerLimit()
+	}
+	return values[0], true, nil
+}
+
+func (s *Server) headerLimit() error {
+	return &protocol.LimitError{
+		Limit: "max_header_value_bytes", Max: int64(s.o.Limits.HeaderValueBytes),
+		Status: http.StatusRequestHeaderFieldsTooLarge,
+	}
+}

@@ -1,0 +1,181 @@
+package server
+
+import (
+	"errors"
+	"math/rand/v2"
+	"net/http"
+	"time"
+
+	"tailrace/backend/engine"
+	"tailrace/backend/protocol"
+	"tailrace/backend/store"
+)
+
+const (
+	// sseChunkBytes is how much one data event carries at most, give or take a
+	// message.
+	sseChunkBytes = 256 << 10
+	// sseKeepAlive is how often a comment shows that an idle connection lives.
+	sseKeepAlive = 15 * time.Second
+	// sseWriteDeadline is how long a client may take to receive one event.
+	sseWriteDeadline = 30 * time.Second
+)
+
+// sse answers with an event stream: what lies behind from, then what is appended
+// (PROTOCOL §5.8). It ends when the stream is closed or gone, when the client
+// has left, and after the maximum age.
+func (s *Server) sse(w http.ResponseWriter, r *http.Request, rd *engine.Reader, req readRequest, from int64) error {
+	rd.Follow()
+	st, _, err := rd.Current()
+	if err != nil {
+		return err
+	}
+	h := w.Header()
+	set(h, "Content-Type", "text/event-stream")
+	set(h, "Cache-Control", "no-cache")
+	set(h, "X-Accel-Buffering", "no")
+	if st.Kind == protocol.KindBytes {
+		set(h, protocol.HeaderStreamSSEDataEncoding, "base64")
+	}
+	w.WriteHeader(http.StatusOK)
+
+	t := &sseTail{server: s, w: w, rc: http.NewResponseController(w), rd: rd, req: req, from: from}
+	age := time.NewTimer(jitter(s.o.SSEMaxAge))
+	defer age.Stop()
+	keepAlive := time.NewTicker(sseKeepAlive)
+	defer keepAlive.Stop()
+	for {
+		changed, more := t.step()
+		if !more {
+			return nil
+		}
+		select {
+		case <-changed:
+		case <-keepAlive.C:
+			if !t.send([]byte(":\n\n")) {
+				return nil
+			}
+		case <-age.C:
+			return nil
+		case <-r.Context().Done():
+			return nil
+		}
+	}
+}
+
+// jitter spreads reconnections: d give or take a twelfth.
+func jitter(d time.Duration) time.Duration {
+	spread := int64(d / 12)
+	return d + time.Duration(rand.Int64N(2*spread+1)-spread)
+}
+
+// sseTail is one SSE reader. Once the response has begun, errors can only end
+// it: nothing of ours may stand in the client's stream.
+type sseTail struct {
+	server *Server
+	w      http.ResponseWriter
+	rc     *http.ResponseController
+	rd     *engine.Reader
+	req    readRequest
+	from   int64 // position of the next byte to send
+	began  bool  // a control event has been sent
+	buf    []byte
+}
+
+// ready is a channel for those who need not wait.
+var ready = func() <-chan struct{} {
+	c := make(chan struct{})
+	close(c)
+	return c
+}()
+
+// step sends the next event, if there is one. It returns a channel to wait on
+// before the next step, or false when the response is over.
+func (t *sseTail) step() (changed <-chan struct{}, more bool) {
+	st, changed, err := t.rd.Current()
+	if err != nil {
+		return nil, false
+	}
+	var data []byte
+	next := t.from
+	if t.from < st.Tail {
+		pieces, err := t.rd.Read(st, t.from, sseChunkBytes)
+		if err != nil {
+			if !errors.Is(err, protocol.ErrNotFound) {
+				t.server.o.Log.Error("a live reader could not go on", "path", st.Path, "error", err)
+			}
+			return nil, false
+		}
+		next = endOf(pieces, t.from)
+		data = join(st.Kind, pieces)
+	}
+	// The last bytes of a text may be the beginning of a character whose rest
+	// comes with the next append.
+	held := int64(0)
+	if st.Kind == protocol.KindText && !(st.Closed && next == st.Tail) {
+		whole := protocol.CompleteUTF8(data)
+		held = int64(len(data) - whole)
+		data = data[:whole]
+	}
+	atTail := next == st.Tail
+	if len(data) == 0 && t.began && !(atTail && st.Closed) {
+		return changed, true
+	}
+	t.from = next - held
+	if !t.sendEvents(st, data, atTail) || (atTail && st.Closed) {
+		return nil, false
+	}
+	if !atTail {
+		changed = ready
+	}
+	return changed, true
+}
+
+// sendEvents writes a data event, if there is data, and the control event that
+// goes with it, in one write.
+func (t *sseTail) sendEvents(st *engine.State, data []byte, atTail bool) bool {
+	t.buf = t.buf[:0]
+	if len(data) > 0 {
+		t.buf = protocol.AppendSSEData(t.buf, st.Kind, data)
+	}
+	t.buf = protocol.AppendSSEControl(t.buf, protocol.SSEControl{
+		Next:     st.Offset(t.from),
+		Cursor:   t.server.cursor(t.req),
+		UpToDate: atTail,
+		Closed:   atTail && st.Closed,
+	})
+	t.began = true
+	ok := t.send(t.buf)
+	if cap(t.buf) > 64<<10 {
+		t.buf = nil // an idle reader holds no large buffer
+	}
+	return ok
+}
+
+func (t *sseTail) send(b []byte) bool {
+	// Without support for deadlines the server's own limits apply.
+	_ = t.rc.SetWriteDeadline(time.Now().Add(sseWriteDeadline))
+	if _, err := t.w.Write(b); err != nil {
+		return false
+	}
+	return t.rc.Flush() == nil
+}
+
+// join returns the pieces as one run of bytes.
+func join(k protocol.Kind, pieces []store.Piece) []byte {
+	if len(pieces) == 1 {
+		return pieces[0].Data
+	}
+	size := len(pieces)
+	for _, p := range pieces {
+		size += len(p.Data)
+	}
+	out := make([]byte, 0, size)
+	for i, p := range pieces {
+		if i > 0 && k == protocol.KindJSON {
+			out = append(out, ',')
+		}
+		out = append(out, p.Data...)
+	}
+	return out
+}

@@ -1,0 +1,268 @@
+package store
+
+import (
+	"encoding/binary"
+	"errors"
+	"sort"
+
+	"tailrace/backend/protocol"
+)
+
+// Batch is what one append wrote. It is immutable once it has been handed to
+// [DB.Commit]; its Data may be shared by any number of readers.
+type Batch struct {
+	Stream int64
+	// Start and End are the positions before and after the batch. They are equal
+	// for a closing request without data.
+	Start, End int64
+	// First is the ordinal of the first message, TotalBytes the payload bytes of
+	// the stream up to and including this batch.
+	First, TotalBytes int64
+	Time              int64 // unix milliseconds
+	Payload           protocol.Payload
+	Producer          *protocol.Producer // nil: written without one
+	StreamSeq         string             // empty: none
+	Closing           bool
+
+	seq int64 // arrival number, assigned by the committer
+}
+
+// cost is what the batch takes in memory, roughly. The data of an append may keep
+// a larger request body alive.
+func (b *Batch) cost() int { return cap(b.Payload.Data) + 8*len(b.Payload.Sizes) + 192 }
+
+// Slice returns the wire bytes of the part of the batch within [from, to).
+func (b *Batch) Slice(k protocol.Kind, from, to int64) []byte {
+	return slicePayload(k, b.Payload, b.Start, max(from, b.Start), min(to, b.End))
+}
+
+// slicePayload cuts the positions [from, to) out of a payload that begins at
+// position start.
+func slicePayload(k protocol.Kind, p protocol.Payload, start, from, to int64) []byte {
+	if from >= to {
+		return nil
+	}
+	if k != protocol.KindJSON {
+		return p.Data[from-start : to-start]
+	}
+	// Messages are joined by single commas: one byte between neighbours.
+	lo, hi := 0, -1
+	for i, n := range p.Sizes[:to-start] {
+		if int64(i) < from-start {
+			lo += n + 1
+		}
+		hi += n + 1
+	}
+	return p.Data[lo:hi]
+}
+
+// appendSizes encodes message lengths as uvarints.
+func appendSizes(b []byte, sizes []int) []byte {
+	for _, n := range sizes {
+		b = binary.AppendUvarint(b, uint64(n))
+	}
+	return b
+}
+
+var errCorruptMeta = errors.New("segment metadata is damaged")
+
+// metaReader decodes the varints of a blob and remembers the first error.
+type metaReader struct {
+	b   []byte
+	bad bool
+}
+
+func (r *metaReader) uvarint() int64 {
+	v, n := binary.Uvarint(r.b)
+	if n <= 0 || v > 1<<62 {
+		r.bad, r.b = true, nil
+		return 0
+	}
+	r.b = r.b[n:]
+	return int64(v)
+}
+
+func (r *metaReader) varint() int64 {
+	v, n := binary.Varint(r.b)
+	if n <= 0 {
+		r.bad, r.b = true, nil
+		return 0
+	}
+	r.b = r.b[n:]
+	return v
+}
+
+func (r *metaReader) bytes(n int64) []byte {
+	if n < 0 || n > int64(len(r.b)) {
+		r.bad, r.b = true, nil
+		return nil
+	}
+	out := r.b[:n]
+	r.b = r.b[n:]
+	return out
+}
+
+func decodeSizes(blob []byte) ([]int, error) {
+	r := metaReader{b: blob}
+	var sizes []int
+	for len(r.b) > 0 {
+		sizes = append(sizes, int(r.uvarint()))
+	}
+	if r.bad {
+		return nil, errCorruptMeta
+	}
+	return sizes, nil
+}
+
+// segment is a sealed run of one stream.
+type segment struct {
+	start, end int64
+	first      int64
+	lastAt     int64
+	meta       []byte
+	data       []byte
+}
+
+// metaVersion is the first byte of a segment's meta.
+//
+//	meta  = version:1  totalBytes  producers  name*  batches  batch*
+//	name  = length bytes
+//	batch = flags:1  messages  size*  timeDelta(signed)  [producer epoch seq]
+//
+// All numbers but version and flags are varints. totalBytes counts the stream's
+// payload before the segment; producer is an index into the names.
+const metaVersion = 1
+
+const (
+	flagProducer = 1 << iota
+	flagClosing
+)
+
+// sealSegment builds the segment that holds a contiguous run of batches.
+func sealSegment(k protocol.Kind, batches []*Batch) segment {
+	first, last := batches[0], batches[len(batches)-1]
+	size := 0
+	names := map[string]int{}
+	var order []string
+	for _, b := range batches {
+		size += len(b.Payload.Data) + 1
+		if b.Producer != nil {
+			if _, ok := names[b.Producer.ID]; !ok {
+				names[b.Producer.ID] = len(order)
+				order = append(order, b.Producer.ID)
+			}
+		}
+	}
+	data := make([]byte, 0, size)
+	meta := append(make([]byte, 0, 16+8*len(batches)), metaVersion)
+	meta = binary.AppendUvarint(meta, uint64(first.TotalBytes-payloadBytes(first.Payload)))
+	meta = binary.AppendUvarint(meta, uint64(len(order)))
+	for _, name := range order {
+		meta = binary.AppendUvarint(meta, uint64(len(name)))
+		meta = append(meta, name...)
+	}
+	meta = binary.AppendUvarint(meta, uint64(len(batches)))
+	var at int64
+	for _, b := range batches {
+		if k == protocol.KindJSON && len(data) > 0 && len(b.Payload.Data) > 0 {
+			data = append(data, ',')
+		}
+		data = append(data, b.Payload.Data...)
+		var flags byte
+		if b.Producer != nil {
+			flags |= flagProducer
+		}
+		if b.Closing {
+			flags |= flagClosing
+		}
+		meta = append(meta, flags)
+		meta = binary.AppendUvarint(meta, uint64(len(b.Payload.Sizes)))
+		meta = appendSizes(meta, b.Payload.Sizes)
+		meta = binary.AppendVarint(meta, b.Time-at)
+		at = b.Time
+		if b.Producer != nil {
+			meta = binary.AppendUvarint(meta, uint64(names[b.Producer.ID]))
+			meta = binary.AppendUvarint(meta, uint64(b.Producer.Epoch))
+			meta = binary.AppendUvarint(meta, uint64(b.Producer.Seq))
+		}
+	}
+	return segment{start: first.Start, end: last.End, first: first.First, lastAt: last.Time, meta: meta, data: data}
+}
+
+// payloadBytes is the sum of the message lengths: what counts as stream size.
+// Commas between JSON messages are ours.
+func payloadBytes(p protocol.Payload) int64 {
+	var n int64
+	for _, s := range p.Sizes {
+		n += int64(s)
+	}
+	return n
+}
+
+// batches decodes a segment. The batches share the segment's data.
+func (s *segment) batches(stream int64, k protocol.Kind) ([]*Batch, error) {
+	if len(s.meta) == 0 || s.meta[0] != metaVersion {
+		return nil, errCorruptMeta
+	}
+	r := metaReader{b: s.meta[1:]}
+	total := r.uvarint()
+	names := make([]string, 0, 4)
+	for n := r.uvarint(); n > 0 && !r.bad; n-- {
+		names = append(names, string(r.bytes(r.uvarint())))
+	}
+	pos, first, at := s.start, s.first, int64(0)
+	data := s.data
+	var out []*Batch
+	for n := r.uvarint(); n > 0 && !r.bad; n-- {
+		flags := r.bytes(1)
+		messages := r.uvarint()
+		if messages > int64(len(r.b)) { // every size takes at least a byte
+			return nil, errCorruptMeta
+		}
+		b := &Batch{Stream: stream, Start: pos, First: first}
+		length := 0
+		if messages > 0 {
+			b.Payload.Sizes = make([]int, messages)
+			for i := range b.Payload.Sizes {
+				b.Payload.Sizes[i] = int(r.uvarint())
+				length += b.Payload.Sizes[i]
+			}
+		}
+		total += int64(length)
+		if k == protocol.KindJSON && messages > 0 {
+			length += int(messages) - 1
+			if len(data) != len(s.data) { // behind a neighbour: skip the joining comma
+				data = data[min(1, len(data)):]
+			}
+		}
+		if length > len(data) {
+			return nil, errCorruptMeta
+		}
+		b.Payload.Data, data = data[:length:length], data[length:]
+		b.End = pos + b.Payload.Length(k)
+		b.TotalBytes = total
+		at += r.varint()
+		b.Time = at
+		if len(flags) == 1 {
+			b.Closing = flags[0]&flagClosing != 0
+			if flags[0]&flagProducer != 0 {
+				name, epoch, seq := r.uvarint(), r.uvarint(), r.uvarint()
+				if name >= int64(len(names)) {
+					return nil, errCorruptMeta
+				}
+				b.Producer = &protocol.Producer{ID: names[name], Epoch: epoch, Seq: seq}
+			}
+		}
+		pos, first = b.End, first+messages
+		out = append(out, b)
+	}
+	if r.bad || pos != s.end || len(data) != 0 {
+		return nil, errCorruptMeta
+	}
+	return out, nil
+}
+
+// search returns the index of the first batch that ends behind pos.
+func search(batches []*Batch, pos int64) int {
+	return sort.Search(len(batches), func(i int) bool { return batches[i].End > pos })
+}

@@ -1,0 +1,320 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"runtime"
+	"strings"
+
+	sqlite "modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
+
+	"tailrace/backend/protocol"
+)
+
+// Errors of a commit that are not the program's fault.
+var (
+	// ErrDiskFull: there is no room for the write; nothing was changed.
+	ErrDiskFull = errors.New("the disk is full")
+	// ErrReadOnlyDisk: the data folder cannot be written to; nothing was changed.
+	ErrReadOnlyDisk = errors.New("the data folder is read-only")
+)
+
+// Write is one atomic change of one stream.
+type Write struct {
+	// Stream is the stream as it stands after the write; with Create it is new, and
+	// its ID came from [DB.NextID].
+	Stream *Stream
+	Create bool
+	// Batches are appended in order; [Position.Place] has told each where.
+	Batches []*Batch
+	// Close marks the stream closed as Stream.ClosedAt and ClosedBy tell.
+	Close bool
+	// Touch stores Stream.Deadline.
+	Touch bool
+	// Delete removes the stream with all its data.
+	Delete bool
+	// Announce are JSON messages for the registry stream, written at Now (unix
+	// milliseconds).
+	Announce [][]byte
+	Now      int64
+}
+
+// request is a Write on its way through the committer.
+type request struct {
+	write *Write
+	reply chan error
+}
+
+// maxGroup is how many writes share a transaction at most.
+const maxGroup = 256
+
+// Commit makes a write durable and visible to reads. On an error nothing was
+// changed. Writes of one stream must not overlap; w must not be changed any more.
+func (d *DB) Commit(w *Write) error {
+	r := &request{write: w, reply: make(chan error, 1)}
+	d.submit <- r
+	if err := <-r.reply; err != nil {
+		return fmt.Errorf("commit %q: %w", w.Stream.Path, err)
+	}
+	return nil
+}
+
+// committer owns the writing connection. It gathers the writes that are waiting,
+// commits them in one transaction, and only then lets anybody see them.
+type committer struct {
+	db      *DB
+	conn    *sql.Conn
+	stmts   statements
+	nextSeq int64
+	deleted int64 // ops below this arrival number are gone from the table
+	garbage bool  // rows of deleted streams may be left
+}
+
+func (d *DB) newCommitter(ctx context.Context) (*committer, error) {
+	next, err := d.recover(ctx)
+	if err != nil {
+		return nil, err
+	}
+	conn, err := d.write.Conn(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("open the log: %w", err)
+	}
+	c := &committer{db: d, conn: conn, nextSeq: next, garbage: true}
+	if err := c.stmts.prepare(ctx, conn); err != nil {
+		return nil, errors.Join(fmt.Errorf("open the log: %w", err), c.close())
+	}
+	return c, nil
+}
+
+// close gives the connection back. run must have ended.
+func (c *committer) close() error { return errors.Join(c.stmts.close(), c.conn.Close()) }
+
+func (c *committer) run() {
+	ctx := context.Background() // an accepted write is finished, whoever left
+	for {
+		var group []*request
+		if c.garbage {
+			// With rows left to remove, look for work without waiting for it.
+			select {
+			case r := <-c.db.submit:
+				group = append(group, r)
+			case <-c.db.stop:
+				return
+			default:
+				c.collect(ctx)
+				continue
+			}
+		} else {
+			select {
+			case r := <-c.db.submit:
+				group = append(group, r)
+			case <-c.db.stop:
+				return
+			}
+		}
+		group = c.gather(group)
+		err := c.commit(ctx, group)
+		for _, r := range group {
+			r.reply <- err
+		}
+	}
+}
+
+// gather adds the writes that are waiting by now. Yielding once lets goroutines
+// that are about to submit do so; a timer gained nothing and cost latency.
+func (c *committer) gather(group []*request) []*request {
+	runtime.Gosched()
+	for len(group) < maxGroup {
+		select {
+		case r := <-c.db.submit:
+			group = append(group, r)
+		default:
+			return group
+		}
+	}
+	return group
+}
+
+// commit writes a group in one transaction, together with a slice of sealing.
+func (c *committer) commit(ctx context.Context, group []*request) error {
+	announced := c.db.registry.batch(group)
+	seq := c.nextSeq
+	arrived := 0
+	err := c.transaction(ctx, func() error {
+		for _, r := range group {
+			if err := c.apply(ctx, r, &seq); err != nil {
+				return err
+			}
+			for _, b := range r.write.Batches {
+				arrived += b.cost()
+			}
+		}
+		if announced == nil {
+			return nil
+		}
+		return c.insertOp(ctx, announced, &seq)
+	}, func() int { return arrived })
+	if err != nil {
+		return err
+	}
+	c.nextSeq = seq
+	for _, r := range group {
+		w := r.write
+		if w.Delete {
+			c.db.mem.drop(w.Stream.ID)
+			c.garbage = true
+		} else if len(w.Batches) > 0 {
+			c.db.mem.add(w.Stream.Kind, w.Batches, w.Stream.Position)
+		}
+	}
+	if announced != nil {
+		c.db.publishRegistry(announced)
+	}
+	return nil
+}
+
+// transaction runs body and a slice of sealing in one transaction; arrived tells
+// how many bytes body has added.
+func (c *committer) transaction(ctx context.Context, body func() error, arrived func() int) error {
+	if _, err := c.stmts.begin.ExecContext(ctx); err != nil {
+		return classify(err)
+	}
+	err := body()
+	var runs []run
+	var dead int64
+	if err == nil {
+		runs, dead, err = c.seal(ctx, arrived())
+	}
+	if err == nil {
+		_, err = c.stmts.commit.ExecContext(ctx)
+	}
+	if err != nil {
+		if _, rbErr := c.stmts.rollback.ExecContext(ctx); rbErr != nil && !strings.Contains(rbErr.Error(), "no transaction is active") {
+			err = errors.Join(err, rbErr)
+		}
+		return classify(err)
+	}
+	c.deleted = max(c.deleted, dead)
+	if len(runs) > 0 {
+		c.db.mem.sealed(runs)
+	}
+	return nil
+}
+
+// classify gives the errors that a full or read-only disk causes their name.
+func classify(err error) error {
+	var se *sqlite.Error
+	if !errors.As(err, &se) {
+		return err
+	}
+	switch se.Code() & 0xff {
+	case sqlite3.SQLITE_FULL:
+		return fmt.Errorf("%w: %w", ErrDiskFull, err)
+	case sqlite3.SQLITE_READONLY:
+		return fmt.Errorf("%w: %w", ErrReadOnlyDisk, err)
+	}
+	return err
+}
+
+// apply turns one write into rows.
+func (c *committer) apply(ctx context.Context, r *request, seq *int64) error {
+	w, s := r.write, r.write.Stream
+	if w.Create {
+		if err := c.insertStream(ctx, s); err != nil {
+			return fmt.Errorf("insert stream: %w", err)
+		}
+	}
+	if w.Delete {
+		return c.deleteStream(ctx, s)
+	}
+	for _, b := range w.Batches {
+		if err := c.insertOp(ctx, b, seq); err != nil {
+			return err
+		}
+	}
+	if w.Close && !w.Create {
+		id, epoch, producerSeq := producerColumns(s.ClosedBy)
+		if _, err := c.stmts.closeStream.ExecContext(ctx, s.ClosedAt, id, epoch, producerSeq, s.ID); err != nil {
+			return fmt.Errorf("close stream: %w", err)
+		}
+	}
+	if w.Touch && !w.Create {
+		if _, err := c.stmts.touch.ExecContext(ctx, s.Deadline, s.ID); err != nil {
+			return fmt.Errorf("touch stream: %w", err)
+		}
+	}
+	return nil
+}
+
+func (c *committer) insertStream(ctx context.Context, s *Stream) error {
+	var ttl, expiresAt, deadline, closedAt any
+	if s.Expiry.HasTTL {
+		ttl = s.Expiry.TTL
+	}
+	if s.Expiry.AtRaw != "" {
+		expiresAt = s.Expiry.AtRaw
+	}
+	if s.Deadline != 0 {
+		deadline = s.Deadline
+	}
+	if s.Closed {
+		closedAt = s.ClosedAt
+	}
+	id, epoch, seq := producerColumns(s.ClosedBy)
+	_, err := c.stmts.insertStream.ExecContext(ctx, s.ID, s.Path, s.Incarnation, s.ContentType, s.System,
+		s.CreatedAt, ttl, expiresAt, deadline, closedAt, id, epoch, seq)
+	return err
+}
+
+// deleteStream removes what makes a stream visible; its data follows in slices.
+func (c *committer) deleteStream(ctx context.Context, s *Stream) error {
+	for _, step := range []struct {
+		stmt *sql.Stmt
+		args []any
+	}{
+		{c.stmts.deleteStream, []any{s.ID}},
+		{c.stmts.insertTombstone, []any{s.Path, s.Incarnation}},
+		{c.stmts.insertGarbage, []any{s.ID}},
+	} {
+		if _, err := step.stmt.ExecContext(ctx, step.args...); err != nil {
+			return fmt.Errorf("delete stream: %w", err)
+		}
+	}
+	return nil
+}
+
+func (c *committer) insertOp(ctx context.Context, b *Batch, seq *int64) error {
+	b.seq = *seq
+	*seq++
+	id, epoch, producerSeq := producerColumns(b.Producer)
+	var streamSeq any
+	if b.StreamSeq != "" {
+		streamSeq = b.StreamSeq
+	}
+	var sizes []byte
+	if len(b.Payload.Sizes) > 1 {
+		sizes = appendSizes(make([]byte, 0, 2*len(b.Payload.Sizes)), b.Payload.Sizes)
+	}
+	payload := b.Payload.Data
+	if payload == nil {
+		payload = []byte{}
+	}
+	if _, err := c.stmts.insertOp.ExecContext(ctx, b.seq, b.Stream, b.Start, b.Time, b.Closing,
+		id, epoch, producerSeq, streamSeq, sizes, payload); err != nil {
+		return fmt.Errorf("insert op: %w", err)
+	}
+	return nil
+}
+
+func producerColumns(p *protocol.Producer) (id, epoch, seq any) {
+	if p == nil {
+		return nil, nil, nil
+	}
+	return p.ID, p.Epoch, p.Seq
+}
+
+// Touch stores a stream's deadline.
+func (d *DB) Touch(s *Stream) error { return d.Commit(&Write{Stream: s, Touch: true}) }

@@ -1,0 +1,185 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"sync"
+
+	"tailrace/backend/protocol"
+)
+
+// Options tune the log. The zero value is what the product uses.
+type Options struct {
+	// SealAt is how many bytes of unsealed batches gather before sealing begins;
+	// 0: 4 MiB. It bounds what a start has to read.
+	SealAt int
+	// CacheBytes is how many bytes of the newest batches stay in memory;
+	// 0: 8 MiB. Unsealed batches always stay.
+	CacheBytes int
+}
+
+// DB is the log. All methods may be called from any goroutine.
+type DB struct {
+	path   string
+	sealAt int
+	read   *sql.DB // pool of read-only connections
+	write  *sql.DB // the committer's single connection
+	mem    memtable
+
+	submit    chan *request
+	stop      chan struct{}
+	done      sync.WaitGroup
+	committer *committer // its goroutine's own until done
+
+	ids      idAllocator
+	registry registry
+}
+
+// idAllocator hands out stream numbers. They are never used twice: rows of a
+// deleted stream may outlive it for a while.
+type idAllocator struct {
+	mu   sync.Mutex
+	last int64
+}
+
+// NextID returns a number for a new stream.
+func (d *DB) NextID() int64 {
+	d.ids.mu.Lock()
+	defer d.ids.mu.Unlock()
+	d.ids.last++
+	return d.ids.last
+}
+
+// Open opens the log in a folder, creating it if there is none, and starts the
+// committer. A database of a newer version is refused with a
+// *[NewerSchemaError].
+func Open(ctx context.Context, dir string, o Options) (*DB, error) {
+	path := filepath.Join(dir, FileName)
+	write, err := openFile(ctx, path)
+	if err != nil {
+		return nil, err
+	}
+	read, err := sql.Open("sqlite", dsn(path, "query_only(1)"))
+	if err != nil {
+		return nil, errors.Join(err, write.Close())
+	}
+	read.SetMaxOpenConns(readConns)
+	read.SetMaxIdleConns(readConns)
+	d := &DB{
+		path:   path,
+		sealAt: orDefault(o.SealAt, 4<<20),
+		read:   read,
+		write:  write,
+		mem:    memtable{tails: map[int64]*tail{}, budget: orDefault(o.CacheBytes, 8<<20)},
+		submit: make(chan *request, maxGroup),
+		stop:   make(chan struct{}),
+	}
+	if d.committer, err = d.newCommitter(ctx); err != nil {
+		return nil, errors.Join(err, read.Close(), write.Close())
+	}
+	d.done.Go(d.committer.run)
+	return d, nil
+}
+
+// readConns is how many pages of reads can be fetched at the same time.
+const readConns = 4
+
+func orDefault(v, def int) int {
+	if v == 0 {
+		return def
+	}
+	return v
+}
+
+// Close waits for the writes under way and closes the files. Nobody may call
+// Commit any more.
+func (d *DB) Close() error {
+	close(d.stop)
+	d.done.Wait()
+	return errors.Join(d.committer.close(), d.read.Close(), d.write.Close())
+}
+
+// recover rebuilds the memtable from the ops that are not sealed yet and returns
+// the next arrival number.
+func (d *DB) recover(ctx context.Context) (nextSeq int64, err error) {
+	var sealedSeq, lastSeq int64
+	if err := errors.Join(
+		d.write.QueryRowContext(ctx, "SELECT value FROM settings WHERE name = 'sealed_seq'").Scan(&sealedSeq),
+		d.write.QueryRowContext(ctx, "SELECT coalesce(max(seq), 0) FROM ops").Scan(&lastSeq),
+		d.write.QueryRowContext(ctx, "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'streams'").Scan(&d.ids.last),
+	); err != nil {
+		return 0, fmt.Errorf("open the log: %w", err)
+	}
+	if err := d.replay(ctx); err != nil {
+		return 0, fmt.Errorf("read the unsealed log: %w", err)
+	}
+	return max(sealedSeq, lastSeq) + 1, nil
+}
+
+// replayed is a stream met while ops are read back.
+type replayed struct {
+	kind      protocol.Kind
+	sealedSeq int64
+	pos       Position
+	gone      bool
+}
+
+func (d *DB) replay(ctx context.Context) error {
+	rows, err := d.read.QueryContext(ctx,
+		"SELECT seq, stream, offset, time, closing, producer, epoch, producer_seq, stream_seq, sizes, payload FROM ops ORDER BY seq")
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	streams := map[int64]*replayed{}
+	for rows.Next() {
+		var b Batch
+		var producer, streamSeq sql.NullString
+		var epoch, seq sql.NullInt64
+		var sizes []byte
+		if err := rows.Scan(&b.seq, &b.Stream, &b.Start, &b.Time, &b.Closing, &producer, &epoch, &seq, &streamSeq, &sizes, &b.Payload.Data); err != nil {
+			return err
+		}
+		s := streams[b.Stream]
+		if s == nil {
+			if s, err = d.replayStream(ctx, b.Stream); err != nil {
+				return err
+			}
+			streams[b.Stream] = s
+		}
+		if s.gone || b.seq <= s.sealedSeq {
+			continue
+		}
+		if b.Start != s.pos.Tail {
+			return fmt.Errorf("op %d of stream %d begins at %d, but the stream ends at %d", b.seq, b.Stream, b.Start, s.pos.Tail)
+		}
+		switch {
+		case sizes != nil:
+			if b.Payload.Sizes, err = decodeSizes(sizes); err != nil {
+				return fmt.Errorf("op %d: %w", b.seq, err)
+			}
+		case len(b.Payload.Data) > 0:
+			b.Payload.Sizes = []int{len(b.Payload.Data)}
+		}
+		if producer.Valid {
+			b.Producer = &protocol.Producer{ID: producer.String, Epoch: epoch.Int64, Seq: seq.Int64}
+		}
+		b.StreamSeq = streamSeq.String
+		s.pos = s.pos.Place(s.kind, &b)
+		d.mem.add(s.kind, []*Batch{&b}, s.pos)
+	}
+	return rows.Err()
+}
+
+func (d *DB) replayStream(ctx context.Context, id int64) (*replayed, error) {
+	row := d.read.QueryRowContext(ctx, "SELECT sealed_seq, "+streamColumns+" FROM streams WHERE id = ?", id)
+	var sealedSeq int64
+	s, err := scanStream(func(dest ...any) error { return row.Scan(append([]any{&sealedSeq}, dest...)...) })
+	if errors.Is(err, sql.ErrNoRows) {
+		return &replayed{gone: true}, nil
+	}
+	return &replayed{kind: s.Kind, sealedSeq: sealedSeq, pos: s.Position}, err
+}

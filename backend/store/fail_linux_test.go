@@ -1,0 +1,70 @@
+package store
+
+import (
+	"os/signal"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+func TestFullDisk(t *testing.T) {
+	dir := t.TempDir()
+	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=1500k"); err != nil {
+		t.Skip("mounting a small disk needs root: ", err)
+	}
+	defer func() {
+		if err := syscall.Unmount(dir, syscall.MNT_DETACH); err != nil {
+			t.Error(err)
+		}
+	}()
+	grow := func(size string) {
+		if err := syscall.Mount("tmpfs", dir, "tmpfs", syscall.MS_REMOUNT, size); err != nil {
+			t.Fatal(err)
+		}
+	}
+	l := openTestLog(t, dir, Options{SealAt: 20_000, CacheBytes: 1})
+	f := newFiller(l)
+	f.untilFull(t)
+	grow("size=3m")
+	l.append(f.small, `"there is room again"`)
+	f.untilFull(t)
+	l.close()
+	// SQLite needs a little room to open a log; then all is there that was
+	// acknowledged.
+	grow("size=8m")
+	l.open()
+	l.startRegistry()
+	l.append(f.small, `"there is room again"`)
+	l.finish()
+}
+
+// A file that may not grow fails writes with another error than a full disk.
+func TestFileSizeLimit(t *testing.T) {
+	l := newTestLog(t, Options{SealAt: 20_000, CacheBytes: 1})
+	m := l.create("a", "text/plain")
+	l.append(m, "before")
+	var old syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_FSIZE, &old); err != nil {
+		t.Fatal(err)
+	}
+	signal.Ignore(syscall.SIGXFSZ)
+	defer signal.Reset(syscall.SIGXFSZ)
+	if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &syscall.Rlimit{Cur: 300_000, Max: old.Max}); err != nil {
+		t.Fatal(err)
+	}
+	failed := 0
+	for range 100 {
+		if err := l.tryAppend(m, appendOptions{}, strings.Repeat("x", 9000)); err != nil {
+			failed++
+		}
+	}
+	l.check()
+	if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &old); err != nil {
+		t.Fatal(err)
+	}
+	if failed == 0 {
+		t.Fatal("nothing failed")
+	}
+	l.check()
+	l.append(m, "after")
+}

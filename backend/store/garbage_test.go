@@ -1,0 +1,101 @@
+package store
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+)
+
+// waitForGarbage waits until the committer has removed what deleted streams have
+// left. It works beside writes, so there is nothing to wait on but the result.
+func (l *testLog) waitForGarbage(t *testing.T) {
+	t.Helper()
+	db := l.sqlDB()
+	defer db.Close()
+	deadline := time.Now().Add(20 * time.Second)
+	for {
+		var garbage, free int
+		if err := db.QueryRow("SELECT count(*) FROM garbage").Scan(&garbage); err != nil {
+			t.Fatal(err)
+		}
+		if err := db.QueryRow("PRAGMA freelist_count").Scan(&free); err != nil {
+			t.Fatal(err)
+		}
+		if garbage == 0 && free <= freeSlack {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%d deleted streams and %d free pages are still in the file", garbage, free)
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+}
+
+func TestDeletionGivesSpaceBack(t *testing.T) {
+	l := newTestLog(t, Options{SealAt: 64 << 10, CacheBytes: 1})
+	keep := l.create("keep", "text/plain")
+	l.append(keep, "kept")
+	start := l.query("PRAGMA page_count")
+	big := l.create("big", "application/octet-stream")
+	for range 200 {
+		l.append(big, strings.Repeat("x", 100_000))
+	}
+	if full := l.query("PRAGMA page_count"); full < start+4000 {
+		t.Fatalf("20 MB take only %d pages", full-start)
+	}
+	l.delete(big)
+	l.waitForGarbage(t)
+	if left := l.query("PRAGMA page_count"); left > start+300 {
+		t.Errorf("%d pages at first, %d after the deletion of 20 MB", start, left)
+	}
+}
+
+// Streams that live and die without ever being sealed must not leave their ops
+// behind: neither on disk nor for the next start to read.
+func TestShortLivedStreamsLeaveNothing(t *testing.T) {
+	for _, withOldOp := range []bool{false, true} {
+		t.Run(fmt.Sprint("an old unsealed append before them: ", withOldOp), func(t *testing.T) {
+			l := newTestLog(t, Options{SealAt: 256 << 10, CacheBytes: 1})
+			if withOldOp {
+				l.append(l.create("old", "text/plain"), "still here")
+			}
+			for i := range 60 {
+				m := l.create(fmt.Sprint("short/", i), "text/plain")
+				l.append(m, strings.Repeat("x", 100_000))
+				l.delete(m)
+			}
+			l.waitForGarbage(t)
+			if n := l.query("SELECT coalesce(sum(length(payload)), 0) FROM ops"); n > 2<<20 {
+				t.Errorf("%d bytes of 6 MB of deleted data are still in ops", n)
+			}
+		})
+	}
+}
+
+func TestGarbageIsCollectedAfterReopen(t *testing.T) {
+	l := newTestLog(t, Options{SealAt: 1, CacheBytes: 1})
+	m := l.create("a", "text/plain")
+	for range 50 {
+		l.append(m, strings.Repeat("x", 60_000))
+	}
+	l.delete(m)
+	l.reopen() // most likely before it is all gone
+	l.waitForGarbage(t)
+	if n := l.query("SELECT count(*) FROM segments WHERE stream = ?", m.ID); n != 0 {
+		t.Errorf("%d segments left", n)
+	}
+}
+
+func TestRecreatedStreamIsSafeFromCollection(t *testing.T) {
+	l := newTestLog(t, Options{SealAt: 1, CacheBytes: 1})
+	for range 5 {
+		m := l.create("again", "text/plain")
+		for i := range 30 {
+			l.append(m, fmt.Sprint(i, strings.Repeat("x", 20_000)))
+		}
+		l.check()
+		l.delete(m)
+	}
+	l.append(l.create("again", "text/plain"), "new")
+}

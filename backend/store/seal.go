@@ -1,0 +1,204 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+)
+
+const (
+	// sealSlice is how much a commit seals at least when it seals at all; more
+	// arrives, more is sealed, so that the unsealed part stays bounded.
+	sealSlice = 256 << 10
+	// backlogFactor bounds ops when one stream's old append keeps those of many
+	// deleted streams from going: at so many times the threshold, sealing begins
+	// however little there is to seal.
+	backlogFactor = 2
+	// segmentBytes is where a segment is full.
+	segmentBytes = 128 << 10
+	// mergeBelow is the size under which a stream's last segment is taken up into
+	// the next one, so that slow streams do not end as many tiny rows.
+	mergeBelow = 16 << 10
+)
+
+// seal moves a slice of the oldest unsealed batches into segments and folds
+// their effect into streams and producers, within the open transaction. It
+// returns what it sealed and the arrival number below which ops are gone; both
+// take effect once the transaction has committed.
+func (c *committer) seal(ctx context.Context, arrived int) (runs []run, dead int64, err error) {
+	unsealed, backlog := c.db.mem.unsealed()
+	if unsealed+arrived <= c.db.sealAt && backlog+arrived <= backlogFactor*c.db.sealAt {
+		return nil, 0, nil
+	}
+	runs = c.db.mem.oldestRuns(max(sealSlice, 2*arrived))
+	highest := int64(0)
+	for _, r := range runs {
+		if err := c.sealRun(ctx, r); err != nil {
+			return nil, 0, fmt.Errorf("seal stream %d: %w", r.tail.stream, err)
+		}
+		highest = max(highest, r.batches[len(r.batches)-1].seq)
+	}
+	if len(runs) > 0 {
+		if _, err := c.stmts.sealedSeq.ExecContext(ctx, highest); err != nil {
+			return nil, 0, fmt.Errorf("seal: %w", err)
+		}
+	}
+	// What earlier commits have sealed is dead by now; this one's is dead once it
+	// has committed, and goes with the next.
+	dead, err = c.deleteDead(ctx)
+	return runs, dead, err
+}
+
+// deleteDead removes the oldest ops that are sealed or belong to deleted streams,
+// and returns the arrival number below which they are gone.
+func (c *committer) deleteDead(ctx context.Context) (dead int64, err error) {
+	dead = c.db.mem.deadBefore(c.nextSeq)
+	if dead > c.deleted {
+		if _, err := c.stmts.deleteOps.ExecContext(ctx, dead); err != nil {
+			return 0, fmt.Errorf("delete sealed ops: %w", err)
+		}
+	}
+	return dead, nil
+}
+
+// sealRun writes one stream's batches as segments of up to segmentBytes.
+func (c *committer) sealRun(ctx context.Context, r run) error {
+	batches, err := c.takeLastSegment(ctx, r)
+	if err != nil {
+		return err
+	}
+	from, size := 0, 0
+	for i, b := range batches {
+		size += len(b.Payload.Data)
+		if size < segmentBytes && i < len(batches)-1 {
+			continue
+		}
+		s := sealSegment(r.tail.kind, batches[from:i+1])
+		if _, err := c.stmts.insertSegment.ExecContext(ctx, r.tail.stream, s.start, s.end, s.first, s.lastAt, s.meta, s.data); err != nil {
+			return err
+		}
+		from, size = i+1, 0
+	}
+	return c.fold(ctx, r)
+}
+
+// takeLastSegment returns the run's batches, preceded by those of the stream's
+// last segment when that is small; its row is deleted.
+func (c *committer) takeLastSegment(ctx context.Context, r run) ([]*Batch, error) {
+	var id int64
+	var s segment
+	err := c.stmts.lastSegment.QueryRowContext(ctx, r.tail.stream, mergeBelow).
+		Scan(&id, &s.start, &s.end, &s.first, &s.lastAt, &s.meta, &s.data)
+	if errors.Is(err, sql.ErrNoRows) {
+		return r.batches, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	batches, err := s.batches(r.tail.stream, r.tail.kind)
+	if err != nil {
+		// A damaged segment stays as it is; it must not keep anybody from writing.
+		return r.batches, nil
+	}
+	if _, err := c.stmts.deleteSegment.ExecContext(ctx, id); err != nil {
+		return nil, err
+	}
+	return append(batches, r.batches...), nil
+}
+
+// fold brings streams and producers up to the end of a run.
+func (c *committer) fold(ctx context.Context, r run) error {
+	var pos Position
+	producers := map[string]*Batch{}
+	for _, b := range r.batches {
+		pos = pos.after(b)
+		if b.Producer != nil {
+			producers[b.Producer.ID] = b
+		}
+	}
+	for id, b := range producers {
+		if _, err := c.stmts.foldProducer.ExecContext(ctx, r.tail.stream, id, b.Producer.Epoch, b.Producer.Seq, b.Time); err != nil {
+			return err
+		}
+	}
+	var lastAppend, streamSeq any
+	if pos.LastAppendAt != 0 {
+		lastAppend = pos.LastAppendAt
+	}
+	if pos.StreamSeq != "" {
+		streamSeq = pos.StreamSeq
+	}
+	last := r.batches[len(r.batches)-1]
+	_, err := c.stmts.foldStream.ExecContext(ctx, last.seq, pos.Tail, pos.Messages, pos.Bytes, lastAppend, streamSeq, r.tail.stream)
+	return err
+}
+
+// collectSlice is how many segments of a deleted stream go in one transaction.
+const collectSlice = 16
+
+// collect removes a slice of what deleted streams have left behind and gives the
+// space back to the file system. It runs when no write is waiting.
+func (c *committer) collect(ctx context.Context) {
+	done, err := c.collectOnce(ctx)
+	if err != nil || done {
+		// After an error (a full disk, say) the next deletion tries again.
+		c.garbage = false
+	}
+}
+
+func (c *committer) collectOnce(ctx context.Context) (done bool, err error) {
+	var stream int64
+	err = c.stmts.nextGarbage.QueryRowContext(ctx).Scan(&stream)
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return false, err
+	}
+	none := err != nil
+	var dead int64
+	err = c.transaction(ctx, func() (err error) {
+		if dead, err = c.deleteDead(ctx); err != nil || none {
+			return err
+		}
+		res, err := c.stmts.garbageSegments.ExecContext(ctx, stream, collectSlice)
+		if err != nil {
+			return err
+		}
+		if n, err := res.RowsAffected(); err != nil || n == collectSlice {
+			return err
+		}
+		if _, err := c.stmts.garbageProducers.ExecContext(ctx, stream); err != nil {
+			return err
+		}
+		_, err = c.stmts.garbageDone.ExecContext(ctx, stream)
+		return err
+	}, func() int { return 0 })
+	if err != nil {
+		return false, err
+	}
+	c.deleted = max(c.deleted, dead)
+	more, err := c.vacuum(ctx)
+	return none && !more, err
+}
+
+// freeSlack is how many free pages stay in the file for the next writes.
+const freeSlack = 256
+
+// vacuum returns free pages to the file system, a bounded number at a time, and
+// reports whether there are more. The pragma steps once for each page.
+func (c *committer) vacuum(ctx context.Context) (more bool, err error) {
+	var before, after int
+	if err := c.stmts.freePages.QueryRowContext(ctx).Scan(&before); err != nil || before <= freeSlack {
+		return false, err
+	}
+	rows, err := c.stmts.vacuum.QueryContext(ctx)
+	if err != nil {
+		return false, err
+	}
+	for rows.Next() { //nolint:revive // stepping is the work
+	}
+	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
+		return false, err
+	}
+	err = c.stmts.freePages.QueryRowContext(ctx).Scan(&after)
+	return after > freeSlack && after < before, err
+}

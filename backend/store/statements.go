@@ -1,0 +1,83 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+)
+
+// statements are what the committer runs, prepared once on its connection. They
+// must be closed: a connection with an open statement cannot finish its
+// write-ahead log.
+type statements struct {
+	all []*sql.Stmt
+
+	begin, commit, rollback         *sql.Stmt
+	insertStream, closeStream       *sql.Stmt
+	touch, deleteStream             *sql.Stmt
+	insertTombstone, insertGarbage  *sql.Stmt
+	insertOp, deleteOps, foldStream *sql.Stmt
+	foldProducer, sealedSeq         *sql.Stmt
+	lastSegment, deleteSegment      *sql.Stmt
+	insertSegment                   *sql.Stmt
+	nextGarbage, garbageSegments    *sql.Stmt
+	garbageProducers, garbageDone   *sql.Stmt
+	vacuum, freePages               *sql.Stmt
+}
+
+func (s *statements) prepare(ctx context.Context, conn *sql.Conn) error {
+	var errs []error
+	for _, p := range []struct {
+		stmt  **sql.Stmt
+		query string
+	}{
+		{&s.begin, "BEGIN IMMEDIATE"},
+		{&s.commit, "COMMIT"},
+		{&s.rollback, "ROLLBACK"},
+		{&s.insertStream, `INSERT INTO streams
+			(id, path, incarnation, content_type, system, created_at, ttl, expires_at, deadline,
+			 closed_at, closed_by, closed_by_epoch, closed_by_seq)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`},
+		{&s.closeStream, "UPDATE streams SET closed_at = ?, closed_by = ?, closed_by_epoch = ?, closed_by_seq = ? WHERE id = ?"},
+		{&s.touch, "UPDATE streams SET deadline = ? WHERE id = ?"},
+		{&s.deleteStream, "DELETE FROM streams WHERE id = ?"},
+		{&s.insertTombstone, "INSERT OR REPLACE INTO tombstones (path, incarnation) VALUES (?, ?)"},
+		{&s.insertGarbage, "INSERT INTO garbage (stream) VALUES (?)"},
+		{&s.insertOp, `INSERT INTO ops
+			(seq, stream, offset, time, closing, producer, epoch, producer_seq, stream_seq, sizes, payload)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`},
+		{&s.deleteOps, "DELETE FROM ops WHERE seq < ?"},
+		{&s.foldStream, `UPDATE streams SET sealed_seq = ?, tail = ?, messages = ?, bytes = ?,
+			last_append_at = coalesce(?, last_append_at), stream_seq = coalesce(?, stream_seq) WHERE id = ?`},
+		{&s.foldProducer, `INSERT INTO producers (stream, id, epoch, seq, last_append_at) VALUES (?, ?, ?, ?, ?)
+			ON CONFLICT (stream, id) DO UPDATE SET
+			epoch = excluded.epoch, seq = excluded.seq, last_append_at = excluded.last_append_at`},
+		{&s.sealedSeq, "UPDATE settings SET value = max(value, ?) WHERE name = 'sealed_seq'"},
+		{&s.lastSegment, `SELECT id, start, "end", first, last_at, meta, data FROM segments
+			WHERE id = (SELECT id FROM segments WHERE stream = ? ORDER BY start DESC LIMIT 1) AND length(data) < ?`},
+		{&s.deleteSegment, "DELETE FROM segments WHERE id = ?"},
+		{&s.insertSegment, `INSERT INTO segments (stream, start, "end", first, last_at, meta, data) VALUES (?, ?, ?, ?, ?, ?, ?)`},
+		{&s.nextGarbage, "SELECT stream FROM garbage LIMIT 1"},
+		{&s.garbageSegments, "DELETE FROM segments WHERE id IN (SELECT id FROM segments WHERE stream = ? LIMIT ?)"},
+		{&s.garbageProducers, "DELETE FROM producers WHERE stream = ?"},
+		{&s.garbageDone, "DELETE FROM garbage WHERE stream = ?"},
+		{&s.vacuum, "PRAGMA incremental_vacuum(256)"},
+		{&s.freePages, "PRAGMA freelist_count"},
+	} {
+		var err error
+		if *p.stmt, err = conn.PrepareContext(ctx, p.query); err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		s.all = append(s.all, *p.stmt)
+	}
+	return errors.Join(errs...)
+}
+
+func (s *statements) close() error {
+	var errs []error
+	for _, stmt := range s.all {
+		errs = append(errs, stmt.Close())
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,203 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+
+	"tailrace/backend/protocol"
+)
+
+// Stream is everything that is kept about a stream besides its data.
+type Stream struct {
+	ID          int64
+	Path        string
+	Incarnation int64
+	ContentType string // as the creator spelled it
+	Kind        protocol.Kind
+	System      bool
+	CreatedAt   int64 // unix milliseconds
+	Expiry      protocol.Expiry
+	// Deadline is when the stream expires if nobody touches it, in unix
+	// milliseconds; 0: never. For a sliding TTL the stored value may lag behind
+	// the touches of the last moments (see engine).
+	Deadline int64
+	Closed   bool
+	ClosedAt int64
+	ClosedBy *protocol.Producer // the triple of the closing request, if it had one
+	Deleted  bool               // soft-deleted
+
+	Position
+}
+
+// Position is how far a stream has been written. An append changes nothing else
+// about its stream.
+type Position struct {
+	Tail         int64
+	Messages     int64
+	Bytes        int64
+	LastAppendAt int64 // unix milliseconds, 0: nothing was appended yet
+	StreamSeq    string
+}
+
+// Place sets where in a stream of kind k a batch lies, directly behind p, and
+// returns the position behind it.
+func (p Position) Place(k protocol.Kind, b *Batch) Position {
+	b.Start = p.Tail
+	b.End = p.Tail + b.Payload.Length(k)
+	b.First = p.Messages
+	b.TotalBytes = p.Bytes + payloadBytes(b.Payload)
+	return p.after(b)
+}
+
+// after returns the position behind a batch that has its place.
+func (p Position) after(b *Batch) Position {
+	p.Tail = b.End
+	p.Messages = b.First + int64(b.Payload.Messages())
+	p.Bytes = b.TotalBytes
+	if b.Payload.Messages() > 0 {
+		p.LastAppendAt = b.Time
+	}
+	if b.StreamSeq != "" {
+		p.StreamSeq = b.StreamSeq
+	}
+	return p
+}
+
+// Producer is the last accepted request of a producer id.
+type Producer struct {
+	protocol.Producer
+	LastAppendAt int64 // unix milliseconds
+}
+
+// newer reports whether p supersedes q.
+func (p Producer) newer(q Producer) bool {
+	return p.Epoch > q.Epoch || (p.Epoch == q.Epoch && p.Seq >= q.Seq)
+}
+
+const streamColumns = `id, path, incarnation, content_type, system, created_at, ttl, expires_at, deadline,
+	closed_at, closed_by, closed_by_epoch, closed_by_seq, deleted_at,
+	tail, messages, bytes, last_append_at, stream_seq`
+
+// scanStream reads a row of streamColumns.
+func scanStream(scan func(...any) error) (Stream, error) {
+	var s Stream
+	var ttl, deadline, closedAt, epoch, seq, deletedAt, lastAppend sql.NullInt64
+	var expires, closedBy, streamSeq sql.NullString
+	err := scan(&s.ID, &s.Path, &s.Incarnation, &s.ContentType, &s.System, &s.CreatedAt, &ttl, &expires, &deadline,
+		&closedAt, &closedBy, &epoch, &seq, &deletedAt,
+		&s.Tail, &s.Messages, &s.Bytes, &lastAppend, &streamSeq)
+	if err != nil {
+		return Stream{}, err
+	}
+	media, err := protocol.ParseContentType(s.ContentType)
+	if err != nil {
+		return Stream{}, fmt.Errorf("stream %d: %w", s.ID, err)
+	}
+	s.Kind = protocol.KindOf(media)
+	// The values were valid when they were stored.
+	s.Expiry, err = protocol.ParseExpiry(fmt.Sprint(ttl.Int64), ttl.Valid, expires.String, expires.Valid)
+	if err != nil {
+		return Stream{}, fmt.Errorf("stream %d: %w", s.ID, err)
+	}
+	s.Deadline = deadline.Int64
+	s.Closed, s.ClosedAt = closedAt.Valid, closedAt.Int64
+	if closedBy.Valid {
+		s.ClosedBy = &protocol.Producer{ID: closedBy.String, Epoch: epoch.Int64, Seq: seq.Int64}
+	}
+	s.Deleted = deletedAt.Valid
+	s.LastAppendAt = lastAppend.Int64
+	s.StreamSeq = streamSeq.String
+	return s, nil
+}
+
+// Load returns the stream at a path as of the last commit. When there is none it
+// returns [protocol.ErrNotFound] and the incarnation that a new stream there
+// must have.
+func (d *DB) Load(ctx context.Context, path string) (s Stream, next int64, err error) {
+	// What is not in memory at the first look was sealed before the second one,
+	// so that row is complete.
+	for range 2 {
+		row := d.read.QueryRowContext(ctx, "SELECT "+streamColumns+" FROM streams WHERE path = ?", path)
+		s, err = scanStream(row.Scan)
+		if errors.Is(err, sql.ErrNoRows) {
+			if next, err = d.nextIncarnation(ctx, path); err == nil {
+				err = protocol.ErrNotFound
+			}
+			return Stream{}, next, err
+		}
+		if err != nil {
+			return Stream{}, 0, fmt.Errorf("load %q: %w", path, err)
+		}
+		if pos, ok := d.mem.position(s.ID); ok {
+			s.Position = pos
+			break
+		}
+	}
+	return s, 0, nil
+}
+
+func (d *DB) nextIncarnation(ctx context.Context, path string) (int64, error) {
+	var last int64
+	err := d.read.QueryRowContext(ctx, "SELECT incarnation FROM tombstones WHERE path = ?", path).Scan(&last)
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		return 0, nil
+	case err != nil:
+		return 0, fmt.Errorf("load %q: %w", path, err)
+	}
+	return last + 1, nil
+}
+
+// Producers returns the state of every producer that has written to a stream, in
+// no particular order.
+func (d *DB) Producers(ctx context.Context, stream int64) ([]Producer, error) {
+	// Memory first: what leaves it meanwhile is in the table when that is read.
+	newest := d.mem.producers(stream)
+	rows, err := d.read.QueryContext(ctx, "SELECT id, epoch, seq, last_append_at FROM producers WHERE stream = ?", stream)
+	if err != nil {
+		return nil, fmt.Errorf("load producers: %w", err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var p Producer
+		if err := rows.Scan(&p.ID, &p.Epoch, &p.Seq, &p.LastAppendAt); err != nil {
+			return nil, fmt.Errorf("load producers: %w", err)
+		}
+		if have, ok := newest[p.ID]; !ok || p.newer(have) {
+			newest[p.ID] = p
+		}
+	}
+	if err := rows.Err(); err != nil {
+		return nil, fmt.Errorf("load producers: %w", err)
+	}
+	out := make([]Producer, 0, len(newest))
+	for _, p := range newest {
+		out = append(out, p)
+	}
+	return out, nil
+}
+
+// Due returns the paths of up to limit streams whose stored deadline is not
+// after now, oldest first, and the next deadline after those (0: none).
+func (d *DB) Due(ctx context.Context, now int64, limit int) (paths []string, next int64, err error) {
+	rows, err := d.read.QueryContext(ctx,
+		"SELECT path, deadline FROM streams WHERE deadline IS NOT NULL ORDER BY deadline LIMIT ?", limit+1)
+	if err != nil {
+		return nil, 0, fmt.Errorf("find expired streams: %w", err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var path string
+		var deadline int64
+		if err := rows.Scan(&path, &deadline); err != nil {
+			return nil, 0, fmt.Errorf("find expired streams: %w", err)
+		}
+		if deadline > now || len(paths) == limit {
+			return paths, deadline, nil
+		}
+		paths = append(paths, path)
+	}
+	return paths, 0, rows.Err()
+}

@@ -1,0 +1,89 @@
+import { ApiError, isAbort, OfflineError } from './errors';
+
+const TOKEN_KEY = 'tailrace.token';
+
+type Query = Record<string, string | number | boolean | undefined>;
+
+interface Call {
+  query?: Query;
+  body?: unknown;
+  signal?: AbortSignal;
+}
+
+let token = readToken();
+let onLocked: () => void = () => {};
+
+function readToken(): string | null {
+  try {
+    return sessionStorage.getItem(TOKEN_KEY);
+  } catch {
+    return null;
+  }
+}
+
+export function hasToken(): boolean {
+  return token !== null;
+}
+
+export function setToken(next: string | null): void {
+  token = next;
+  try {
+    if (next === null) sessionStorage.removeItem(TOKEN_KEY);
+    else sessionStorage.setItem(TOKEN_KEY, next);
+  } catch {
+    // Without storage the token lives as long as the page.
+  }
+}
+
+/** Called whenever the server no longer accepts the token. */
+export function whenLocked(handler: () => void): void {
+  onLocked = handler;
+}
+
+/** Sends one call and returns the successful response; throws ApiError, OfflineError or the abort. */
+export async function send(method: string, path: string, { query, body, signal }: Call = {}): Promise<Response> {
+  const headers = new Headers();
+  if (token !== null) headers.set('Authorization', `Bearer ${token}`);
+  if (body !== undefined) headers.set('Content-Type', 'application/json');
+  let response: Response;
+  try {
+    response = await fetch(path + queryString(query), {
+      method,
+      headers,
+      body: body === undefined ? undefined : JSON.stringify(body),
+      signal,
+      cache: 'no-store',
+    });
+  } catch (error) {
+    if (isAbort(error)) throw error;
+    throw new OfflineError();
+  }
+  if (response.ok) return response;
+  const problem = await readProblem(response);
+  if (response.status === 401 && path !== '/api/session') onLocked();
+  throw problem;
+}
+
+export async function call<T>(method: string, path: string, options?: Call): Promise<T> {
+  const response = await send(method, path, options);
+  return (await response.json()) as T;
+}
+
+function queryString(query: Query = {}): string {
+  const params = new URLSearchParams();
+  for (const [key, value] of Object.entries(query)) {
+    if (value !== undefined && value !== '') params.set(key, String(value));
+  }
+  const text = params.toString();
+  return text === '' ? '' : `?${text}`;
+}
+
+async function readProblem(response: Response): Promise<ApiError> {
+  const fallback = `The server answered ${response.status} ${response.statusText}`.trimEnd() + '.';
+  try {
+    const problem = (await response.json()) as { title?: string; detail?: string };
+    return new ApiError(response.status, problem.detail || problem.title || fallback);
+  } catch {
+    return new ApiError(response.status, fallback);
+  }
+}

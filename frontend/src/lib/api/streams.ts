@@ -1,0 +1,60 @@
+import { call, send } from './client';
+import type {
+  AppendRequest,
+  AppendResult,
+  Body,
+  CreateRequest,
+  MessagePage,
+  Producer,
+  Stream,
+  StreamPage,
+  StreamQuery,
+} from './types';
+
+function at(path: string): string {
+  return `/api/streams/${encodeURIComponent(path)}`;
+}
+
+export function listStreams(query: StreamQuery, signal?: AbortSignal): Promise<StreamPage> {
+  return call('GET', '/api/streams', { query: { ...query }, signal });
+}
+
+export function readStream(path: string, signal?: AbortSignal): Promise<Stream> {
+  return call('GET', at(path), { signal });
+}
+
+export function createStream(path: string, body: CreateRequest): Promise<{ created: boolean; stream: Stream }> {
+  return call('PUT', at(path), { body });
+}
+
+export async function deleteStream(path: string): Promise<void> {
+  await send('DELETE', at(path));
+}
+
+export function closeStream(path: string): Promise<{ next_offset: string }> {
+  return call('POST', `${at(path)}/close`);
+}
+
+export function append(path: string, body: AppendRequest): Promise<AppendResult> {
+  return call('POST', `${at(path)}/messages`, { body });
+}
+
+export function listMessages(path: string, from: number, limit: number, signal?: AbortSignal): Promise<MessagePage> {
+  return call('GET', `${at(path)}/messages`, { query: { from, limit }, signal });
+}
+
+export async function readBody(path: string, ordinal: number, max?: number, signal?: AbortSignal): Promise<Body> {
+  const response = await send('GET', `${at(path)}/messages/${ordinal}/body`, { query: { max }, signal });
+  const bytes = new Uint8Array(await response.arrayBuffer());
+  return { bytes, size: Number(response.headers.get('Tailrace-Size') ?? bytes.length) };
+}
+
+export async function seek(path: string, to: { offset: string } | { time: number }): Promise<number> {
+  const { ordinal } = await call<{ ordinal: number }>('GET', `${at(path)}/seek`, { query: to });
+  return ordinal;
+}
+
+export async function listProducers(path: string, signal?: AbortSignal): Promise<Producer[]> {
+  const { producers } = await call<{ producers: Producer[] }>('GET', `${at(path)}/producers`, { signal });
+  return producers;
+}

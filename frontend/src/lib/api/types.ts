@@ -1,0 +1,36 @@
+/**
+ * The shapes of the inspector API, under the names that the page uses. They are generated from the
+ * server's description: `make api` writes schema.d.ts.
+ */
+import type { components, operations } from './schema';
+
+type Schemas = components['schemas'];
+
+export type Info = Schemas['Info'];
+/** Messages in each second up to and including `at` (unix seconds), oldest first. */
+export type Rate = NonNullable<Schemas['Rate']>;
+export type Stream = Schemas['Stream'];
+export type Kind = Stream['kind'];
+export type Facets = Schemas['Facets'];
+export type StreamState = keyof Facets['state'];
+export type StreamPage = Schemas['StreamList'];
+type ListQuery = NonNullable<operations['listStreams']['parameters']['query']>;
+/** Kind and state come from the address bar: the server says what is wrong with them. */
+export type StreamQuery = Omit<ListQuery, 'kind' | 'state'> & { kind?: string; state?: string };
+export type ProducerTriple = NonNullable<Schemas['Producer']>;
+export type Message = Schemas['Message'];
+export type MessagePage = Schemas['MessageList'];
+export type Producer = Schemas['ProducerState'];
+export type CreateRequest = Schemas['CreateInputBody'] & { content_type: string };
+export type AppendRequest = Schemas['AppendInputBody'];
+export type AppendResult = Schemas['AppendResult'];
+export type Stats = Schemas['Stats'];
+export type Tail = Schemas['Tail'];
+export type StreamChanges = Schemas['Changes'];
+export type LiveEvent = Schemas['Hello'] | Stats | StreamChanges | Tail;
+
+export interface Body {
+  bytes: Uint8Array<ArrayBuffer>;
+  /** Size of the whole message; larger than `bytes` when it was capped. */
+  size: number;
+}

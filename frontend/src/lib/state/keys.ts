@@ -1,0 +1,16 @@
+const TYPING = 'input, textarea, select, [contenteditable="true"]';
+const MODAL = '[role="dialog"], [role="alertdialog"], [role="menu"]';
+
+/**
+ * The plain key of a shortcut, or null when the key belongs to something else: a field, a dialog,
+ * a menu, or a chord of the browser.
+ */
+export function shortcut(event: KeyboardEvent): string | null {
+  if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return null;
+  if (!(event.target instanceof Element)) return event.key;
+  if (event.target.closest(TYPING) !== null || document.querySelector(MODAL) !== null) return null;
+  // Space and Enter press the control that has the focus.
+  const pressable = event.target.closest('button, a, [role="tab"], [role="separator"]') !== null;
+  if (pressable && (event.key === ' ' || event.key === 'Enter')) return null;
+  return event.key;
+}

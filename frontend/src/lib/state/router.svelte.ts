@@ -1,0 +1,89 @@
+/**
+ * Where the person is, kept in the URL's fragment so that it survives reload:
+ * `#/streams?filter=…` and `#/s/<encoded path>?tab=…&at=…&view=…`.
+ */
+export type Place = { view: 'streams' } | { view: 'stream'; path: string };
+
+type Query = Record<string, string | null>;
+
+class Router {
+  place = $state.raw<Place>({ view: 'streams' });
+  query = $state.raw(new URLSearchParams());
+
+  constructor() {
+    this.#read();
+  }
+
+  /** Follows the address bar until the returned function is called. */
+  start(): () => void {
+    const read = () => this.#read();
+    window.addEventListener('hashchange', read);
+    return () => window.removeEventListener('hashchange', read);
+  }
+
+  get(key: string): string {
+    return this.query.get(key) ?? '';
+  }
+
+  /** Goes somewhere; the way back stays in the history. */
+  go(href: string): void {
+    location.hash = href;
+  }
+
+  /** Changes how the present place is seen, without a step in the history. */
+  update(changes: Query): void {
+    const query = new URLSearchParams(this.query);
+    for (const [key, value] of Object.entries(changes)) {
+      if (value === null || value === '') query.delete(key);
+      else query.set(key, value);
+    }
+    if (query.toString() === this.query.toString()) return;
+    this.query = query;
+    history.replaceState(null, '', hrefOf(this.place, query));
+  }
+
+  #read(): void {
+    const [path = '', query = ''] = splitOnce(location.hash.replace(/^#/, ''), '?');
+    const next = readPlace(path);
+    if (!samePlace(next, this.place)) this.place = next;
+    this.query = new URLSearchParams(query);
+  }
+}
+
+export const router = new Router();
+
+export function streamsHref(query: Query = {}): string {
+  return hrefOf({ view: 'streams' }, paramsOf(query));
+}
+
+export function streamHref(path: string, query: Query = {}): string {
+  return hrefOf({ view: 'stream', path }, paramsOf(query));
+}
+
+function paramsOf(query: Query): URLSearchParams {
+  return new URLSearchParams(Object.entries(query).filter((pair): pair is [string, string] => !!pair[1]));
+}
+
+function hrefOf(place: Place, query: URLSearchParams): string {
+  const text = query.toString();
+  const base = place.view === 'streams' ? '#/streams' : `#/s/${encodeURIComponent(place.path)}`;
+  return text === '' ? base : `${base}?${text}`;
+}
+
+function readPlace(text: string): Place {
+  if (!text.startsWith('/s/')) return { view: 'streams' };
+  try {
+    return { view: 'stream', path: decodeURIComponent(text.slice(3)) };
+  } catch {
+    return { view: 'streams' };
+  }
+}
+
+function samePlace(a: Place, b: Place): boolean {
+  return a.view === b.view && (a.view === 'streams' || (b.view === 'stream' && a.path === b.path));
+}
+
+function splitOnce(text: string, by: string): [string, string] {
+  const at = text.indexOf(by);
+  return at < 0 ? [text, ''] : [text.slice(0, at), text.slice(at + by.length)];
+}

@@ -1,0 +1,72 @@
+import { isAbort, isNotFound, reason } from '$lib/api/errors';
+import { readStream } from '$lib/api/streams';
+import type { Stream, StreamChanges, Tail } from '$lib/api/types';
+
+/** One stream as it is now: read once, then kept up to date by what the live connection says. */
+export class OpenStream {
+  readonly path: string;
+  stream = $state.raw<Stream | null>(null);
+  missing = $state(false);
+  /** It was deleted while it was on screen: what was loaded stays. */
+  gone = $state(false);
+  error = $state<string | null>(null);
+
+  #reading: AbortController | null = null;
+
+  constructor(path: string) {
+    this.path = path;
+  }
+
+  async load(): Promise<void> {
+    this.#reading?.abort();
+    const controller = new AbortController();
+    this.#reading = controller;
+    try {
+      this.#take(await readStream(this.path, controller.signal));
+      this.missing = false;
+      this.gone = false;
+      this.error = null;
+    } catch (error) {
+      if (isAbort(error)) return;
+      if (!isNotFound(error)) this.error = reason(error);
+      else if (this.stream === null) this.missing = true;
+      else this.gone = true;
+    }
+  }
+
+  apply({ changed, removed, refresh }: StreamChanges): void {
+    if (refresh) {
+      void this.load();
+      return;
+    }
+    if (removed.includes(this.path) && this.stream !== null) this.gone = true;
+    const stream = changed.find(({ path }) => path === this.path);
+    if (stream === undefined) return;
+    this.#take(stream);
+    this.missing = false;
+    this.gone = false;
+  }
+
+  applyTail(tail: Tail): void {
+    if (this.stream === null) return;
+    const shrunk = tail.messages < this.stream.messages;
+    if (shrunk || (tail.deleted && !this.stream.deleted)) {
+      // Made anew, gone, or deleted softly and still readable: only asking tells.
+      void this.load();
+      return;
+    }
+    const { messages, bytes, closed } = tail;
+    this.stream = { ...this.stream, messages, bytes, closed, tail: tail.tail };
+  }
+
+  /** A reading may be older than the tail that came meanwhile: streams only grow. */
+  #take(read: Stream): void {
+    const now = this.stream;
+    const older = now !== null && now.created_at === read.created_at && now.messages > read.messages;
+    this.stream = older ? { ...read, messages: now.messages, bytes: now.bytes, tail: now.tail } : read;
+  }
+
+  dispose(): void {
+    this.#reading?.abort();
+  }
+}

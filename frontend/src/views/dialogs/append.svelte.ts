@@ -1,0 +1,70 @@
+import { reason } from '$lib/api/errors';
+import { append } from '$lib/api/streams';
+import type { AppendRequest, AppendResult, Stream } from '$lib/api/types';
+import { contentNote, type Encoding } from '$lib/format/content';
+
+/** The form that appends to a stream. */
+export class AppendForm {
+  readonly stream: Stream;
+  body = $state('');
+  encoding = $state<Encoding>('text');
+  close = $state(false);
+  streamSeq = $state('');
+  producerId = $state('');
+  producerEpoch = $state('0');
+  producerSeq = $state('0');
+  busy = $state(false);
+  error = $state<string | null>(null);
+
+  readonly note = $derived.by(() => contentNote(this.body, this.stream.kind, this.#binary ? this.encoding : 'text'));
+  readonly problem = $derived.by(() => {
+    if (this.body === '' && !this.close) return 'There is nothing to append yet.';
+    if (!this.note.ok) return 'The body cannot be sent as it is.';
+    if (this.producerId === '') return null;
+    const whole = /^(0|[1-9]\d*)$/;
+    if (!whole.test(this.producerEpoch)) return 'The producer epoch is a whole number.';
+    return whole.test(this.producerSeq) ? null : 'The producer sequence is a whole number.';
+  });
+
+  constructor(stream: Stream) {
+    this.stream = stream;
+  }
+
+  /** Sends the append; null when that failed, and `error` says why. */
+  async send(): Promise<AppendResult | null> {
+    this.error = this.problem;
+    if (this.error !== null || this.busy) return null;
+    this.busy = true;
+    try {
+      return await append(this.stream.path, this.#request());
+    } catch (error) {
+      this.error = reason(error);
+      return null;
+    } finally {
+      this.busy = false;
+    }
+  }
+
+  get #binary(): boolean {
+    return this.stream.kind === 'bytes';
+  }
+
+  #request(): AppendRequest {
+    const request: AppendRequest = {};
+    if (this.body !== '' && this.#binary && this.encoding === 'base64') {
+      request.body_base64 = this.body.replace(/\s+/g, '');
+    } else if (this.body !== '') {
+      request.body = this.body;
+    }
+    if (this.close) request.close = true;
+    if (this.streamSeq !== '') request.stream_seq = this.streamSeq;
+    if (this.producerId !== '') {
+      request.producer = {
+        id: this.producerId,
+        epoch: Number(this.producerEpoch),
+        seq: Number(this.producerSeq),
+      };
+    }
+    return request;
+  }
+}

@@ -1,0 +1,91 @@
+import { reason } from '$lib/api/errors';
+import { createStream } from '$lib/api/streams';
+import type { CreateRequest, Stream } from '$lib/api/types';
+import { fromBase64 } from '$lib/format/bytes';
+import { contentNote, kindOf, type Encoding } from '$lib/format/content';
+import { curl } from '$lib/format/curl';
+import { streamUrl } from '$lib/format/path';
+import { formatSeconds } from '$lib/format/time';
+
+export type TypeChoice = 'json' | 'text' | 'bytes' | 'custom';
+export type Life = 'ever' | 'ttl' | 'until';
+
+const TYPES: Record<Exclude<TypeChoice, 'custom'>, string> = {
+  json: 'application/json',
+  text: 'text/plain; charset=utf-8',
+  bytes: 'application/octet-stream',
+};
+
+const DAY_SECONDS = 86_400;
+
+/** The form that makes a stream: what was typed, what is wrong with it, and the sending of it. */
+export class CreateForm {
+  path = $state('');
+  type = $state<TypeChoice>('json');
+  custom = $state('');
+  life = $state<Life>('ever');
+  ttl = $state(String(DAY_SECONDS));
+  /** As the browser's date and time field has it: local, without a zone. */
+  until = $state('');
+  closed = $state(false);
+  body = $state('');
+  encoding = $state<Encoding>('text');
+  busy = $state(false);
+  error = $state<string | null>(null);
+
+  readonly contentType = $derived(this.type === 'custom' ? this.custom.trim() : TYPES[this.type]);
+  readonly kind = $derived(kindOf(this.contentType));
+  readonly note = $derived(contentNote(this.body, this.kind, this.kind === 'bytes' ? this.encoding : 'text'));
+  readonly ttlNote = $derived(/^\d+$/.test(this.ttl) ? `seconds = ${formatSeconds(Number(this.ttl))}` : 'seconds');
+  readonly problem = $derived.by(() => {
+    if (this.path === '') return 'A stream needs a path.';
+    if (this.contentType === '') return 'A stream needs a content type.';
+    if (this.life === 'ttl' && !/^(0|[1-9]\d*)$/.test(this.ttl)) return 'The TTL is a whole number of seconds.';
+    if (this.life === 'until' && this.until === '') return 'Say until when the stream lives.';
+    return this.note.ok ? null : 'The first content cannot be sent as it is.';
+  });
+
+  constructor(path: string) {
+    this.path = path;
+  }
+
+  /** Makes the stream; null when that failed, and `error` says why. */
+  async send(): Promise<{ created: boolean; stream: Stream } | null> {
+    this.error = this.problem;
+    if (this.error !== null || this.busy) return null;
+    this.busy = true;
+    try {
+      return await createStream(this.path, this.#request());
+    } catch (error) {
+      this.error = reason(error);
+      return null;
+    } finally {
+      this.busy = false;
+    }
+  }
+
+  /** The same request as a command line. */
+  curl(dataUrl: string): string {
+    const { content_type, ttl_seconds, expires_at, closed } = this.#request();
+    const headers: [string, string][] = [['Content-Type', content_type]];
+    if (ttl_seconds !== undefined) headers.push(['Stream-TTL', String(ttl_seconds)]);
+    if (expires_at !== undefined) headers.push(['Stream-Expires-At', expires_at]);
+    if (closed) headers.push(['Stream-Closed', 'true']);
+    const body = this.#base64 ? fromBase64(this.body) : this.body;
+    return curl({ method: 'PUT', url: streamUrl(dataUrl, this.path), headers, body });
+  }
+
+  get #base64(): boolean {
+    return this.kind === 'bytes' && this.encoding === 'base64';
+  }
+
+  #request(): CreateRequest {
+    const request: CreateRequest = { content_type: this.contentType };
+    if (this.life === 'ttl') request.ttl_seconds = Number(this.ttl);
+    if (this.life === 'until') request.expires_at = new Date(this.until).toISOString();
+    if (this.closed) request.closed = true;
+    if (this.body !== '' && this.#base64) request.body_base64 = this.body.replace(/\s+/g, '');
+    else if (this.body !== '') request.body = this.body;
+    return request;
+  }
+}

@@ -1,0 +1,55 @@
+import type { Stream } from '$lib/api/types';
+
+/** A row of the list: a folder, or a stream under the folders that have a row of their own. */
+export type Row =
+  | { kind: 'folder'; id: string; name: string; level: number; count: number; open: boolean }
+  | { kind: 'stream'; id: string; stream: Stream; level: number; folder: string; leaf: string };
+
+/** A folder inside a folder gets a row of its own from so many streams on. */
+const OWN_ROW = 10;
+/** A folder at the top already from two. */
+const OWN_ROW_AT_TOP = 2;
+
+export function flatRows(streams: readonly Stream[]): Row[] {
+  return streams.map((stream) => streamRow(stream, '', 0));
+}
+
+/** Groups streams that are sorted by path. Small inner folders stay part of the name. */
+export function treeRows(streams: readonly Stream[], closed: ReadonlySet<string>): Row[] {
+  const rows: Row[] = [];
+  addLevel(rows, streams, 0, streams.length, '', 0, closed);
+  return rows;
+}
+
+function addLevel(
+  rows: Row[],
+  streams: readonly Stream[],
+  from: number,
+  to: number,
+  prefix: string,
+  level: number,
+  closed: ReadonlySet<string>,
+): void {
+  for (let i = from; i < to;) {
+    const stream = streams[i] as Stream;
+    const slash = stream.path.indexOf('/', prefix.length);
+    const folder = slash < 0 ? '' : stream.path.slice(0, slash + 1);
+    let end = i + 1;
+    while (folder !== '' && end < to && streams[end]?.path.startsWith(folder)) end++;
+    const enough = end - i >= (level === 0 ? OWN_ROW_AT_TOP : OWN_ROW);
+    if (folder === '' || !enough || (level > 0 && end - i === to - from)) {
+      for (; i < end; i++) rows.push(streamRow(streams[i] as Stream, prefix, level));
+      continue;
+    }
+    const open = !closed.has(folder);
+    rows.push({ kind: 'folder', id: folder, name: folder.slice(prefix.length), level, count: end - i, open });
+    if (open) addLevel(rows, streams, i, end, folder, level + 1, closed);
+    i = end;
+  }
+}
+
+function streamRow(stream: Stream, prefix: string, level: number): Row {
+  const rest = stream.path.slice(prefix.length);
+  const cut = rest.lastIndexOf('/') + 1;
+  return { kind: 'stream', id: stream.path, stream, level, folder: rest.slice(0, cut), leaf: rest.slice(cut) };
+}

@@ -1,0 +1,230 @@
+//go:build desktop && linux
+
+package desktop
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"image"
+	"io/fs"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+const title = "Tailrace"
+
+// shown waits until the window shows more than an empty page and has come to rest, and returns it and the picture.
+func shown(t *testing.T, d *display) (window, *image.RGBA) {
+	t.Helper()
+	var w window
+	img, still := image.NewRGBA(image.Rectangle{}), 0
+	eventually(t, "a window with something in it", func() (err error) {
+		if w, err = d.find(title); err != nil {
+			return err
+		}
+		last := img
+		if img, err = d.picture(); err != nil {
+			return err
+		}
+		// The mark that says that the page is live pulses all the time.
+		if still++; differing(last, img) > 500 {
+			still = 0
+		}
+		if n := colours(img); n < 30 || still < 10 {
+			return fmt.Errorf("%d colours, the last %d pictures are alike", n, still)
+		}
+		return nil
+	})
+	return w, img
+}
+
+// differing counts the pixels in which two pictures differ.
+func differing(a, b *image.RGBA) (n int) {
+	if len(a.Pix) != len(b.Pix) {
+		return len(b.Pix) / 4
+	}
+	for i := 0; i < len(a.Pix); i += 4 {
+		if !bytes.Equal(a.Pix[i:i+3], b.Pix[i:i+3]) {
+			n++
+		}
+	}
+	return n
+}
+
+func closeWindow(t *testing.T, d *display, w window) {
+	t.Helper()
+	if err := d.close(w); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestWindow(t *testing.T) {
+	d, name := openDisplay(t)
+	at := newPlace(t)
+	first := at.launch(t, name)
+
+	first.printed(t, "inspector session opened") // the page has used its one-time code
+	w, empty := shown(t, d)
+	keep(t, empty, "window-empty")
+	if width, height, err := d.size(w); err != nil || width != 1280 || height != 800 {
+		t.Errorf("the first window is %d × %d, %v, want 1280 × 800", width, height, err)
+	}
+
+	t.Run("shows a stream as it is made", func(t *testing.T) {
+		req, err := http.NewRequest(http.MethodPut, at.dataURL(t)+"/v1/stream/orders/eu", strings.NewReader(`[{"id":1}]`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Content-Type", "application/json")
+		res, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		res.Body.Close()
+		if res.StatusCode != http.StatusCreated {
+			t.Fatalf("creating a stream: %s", res.Status)
+		}
+		// The first stream replaces the first-run page: much of the window, not a counter.
+		eventually(t, "another picture", func() error {
+			img, err := d.picture()
+			if err != nil {
+				return err
+			}
+			if n := differing(empty, img); n < 5000 {
+				return fmt.Errorf("%d pixels differ", n)
+			}
+			return nil
+		})
+		_, img := shown(t, d)
+		keep(t, img, "window-stream")
+	})
+
+	t.Run("a second launch raises it", func(t *testing.T) {
+		if _, err := d.cover(); err != nil {
+			t.Fatal(err)
+		}
+		if top, err := d.topmost(); err != nil || top == w {
+			t.Fatalf("the window is not covered: %v", err)
+		}
+		second := at.launch(t, name)
+		second.exits(t, 0)
+		eventually(t, "the window on top", func() error {
+			if top, err := d.topmost(); err != nil || top != w {
+				return errors.Join(errors.New("it is covered"), err)
+			}
+			return nil
+		})
+	})
+
+	closeWindow(t, d, w)
+	first.exits(t, 0)
+	if _, err := os.Stat(filepath.Join(at.data, "run.json")); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the run file is still there: %v", err)
+	}
+}
+
+func TestWindowRemembersItsSize(t *testing.T) {
+	d, name := openDisplay(t)
+	at := newPlace(t)
+	first := at.launch(t, name)
+	w, _ := shown(t, d)
+	if err := d.resize(w, 1000, 640); err != nil {
+		t.Fatal(err)
+	}
+	closeWindow(t, d, w) // the program gets this message after that of the new size
+	first.exits(t, 0)
+
+	second := at.launch(t, name)
+	w, _ = shown(t, d)
+	if width, height, err := d.size(w); err != nil || width != 1000 || height != 640 {
+		t.Errorf("the next window is %d × %d, %v, want 1000 × 640", width, height, err)
+	}
+	if err := second.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	second.exits(t, 0)
+	if _, err := os.Stat(filepath.Join(at.data, "run.json")); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the run file is still there after SIGTERM: %v", err)
+	}
+}
+
+func TestWindowSaysThatThePortIsTaken(t *testing.T) {
+	d, name := openDisplay(t)
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	at := newPlace(t)
+	run := at.launch(t, name, "--listen", taken.Addr().String())
+	w, img := shown(t, d)
+	keep(t, img, "window-port-taken")
+	closeWindow(t, d, w)
+	run.exits(t, 1)
+	_, port, _ := net.SplitHostPort(taken.Addr().String())
+	run.printed(t, "port "+port+" is taken")
+}
+
+func TestWindowBesideAServerWithout(t *testing.T) {
+	d, name := openDisplay(t)
+	at := newPlace(t)
+	server := at.launch(t, "", "serve")
+	server.printed(t, at.data)
+	run := at.launch(t, name)
+	w, img := shown(t, d)
+	keep(t, img, "window-headless-first")
+	closeWindow(t, d, w)
+	run.exits(t, 1)
+	run.printed(t, "no window")
+	run.printed(t, "tailrace open")
+	if err := server.cmd.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	server.exits(t, 0)
+}
+
+func TestWithoutADisplayItServes(t *testing.T) {
+	for what, display := range map[string]string{"none": "", "one that does not answer": ":4711"} {
+		t.Run(what, func(t *testing.T) {
+			at := newPlace(t)
+			run := at.launch(t, display)
+			run.printed(t, "serving without a window")
+			run.printed(t, "#code=")
+			res, err := http.Get(at.dataURL(t) + "/healthz")
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer res.Body.Close()
+			if res.StatusCode != http.StatusOK {
+				t.Errorf("healthz: %s", res.Status)
+			}
+			if err := run.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+				t.Fatal(err)
+			}
+			run.exits(t, 0)
+		})
+	}
+}
+
+func TestVersionSaysDesktop(t *testing.T) {
+	run := newPlace(t).launchBare(t, "", "version")
+	run.exits(t, 0)
+	run.printed(t, "build    desktop")
+	var info struct {
+		Info struct {
+			ProductVersion string `json:"productVersion"`
+		} `json:"info"`
+	}
+	data, err := os.ReadFile(filepath.Join("..", "..", "wails.json"))
+	if err != nil || json.Unmarshal(data, &info) != nil || info.Info.ProductVersion == "" {
+		t.Fatalf("wails.json holds no version: %v", err)
+	}
+	run.printed(t, "tailrace "+info.Info.ProductVersion)
+}

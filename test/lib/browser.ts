@@ -1,0 +1,21 @@
+import { chromium, type Browser, type Page } from "playwright-core"
+
+/** Starts the system's Chromium. */
+export function launch(): Promise<Browser> {
+  return chromium.launch({
+    executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
+    args: ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"],
+  })
+}
+
+/** Opens a page whose complaints end up in `problems`. */
+export async function openPage(browser: Browser): Promise<{ page: Page; problems: string[] }> {
+  const page = await browser.newPage({ viewport: { width: 1280, height: 800 } })
+  page.setDefaultTimeout(10_000)
+  const problems: string[] = []
+  page.on("console", (m) => {
+    if (m.type() === "error" || m.type() === "warning") problems.push(m.text())
+  })
+  page.on("pageerror", (e) => problems.push(e.message))
+  return { page, problems }
+}

@@ -1,0 +1,62 @@
+import { spawn, type ChildProcess } from "node:child_process"
+import { once } from "node:events"
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { setTimeout as delay } from "node:timers/promises"
+
+/** A running `tailrace serve` on free ports and a data folder of its own. */
+export class Server {
+  private constructor(
+    private readonly process: ChildProcess,
+    private readonly dir: string,
+    readonly dataUrl: string,
+    readonly inspectorUrl: string,
+    private readonly output: string[],
+  ) {}
+
+  /** Root of the streams. */
+  get streams(): string {
+    return `${this.dataUrl}/v1/stream`
+  }
+
+  /** A link that opens the inspector once, as the program prints it. */
+  get link(): string {
+    const link = this.output.join("").match(/http:\/\/\S+#code=[\w-]+/)?.[0]
+    if (!link) throw new Error(`no inspector link in the output:\n${this.output.join("")}`)
+    return link
+  }
+
+  static async start(...flags: string[]): Promise<Server> {
+    const dir = mkdtempSync(join(tmpdir(), "tailrace-test-"))
+    const ready = join(dir, "ready.json")
+    const args = ["serve", "--listen", "127.0.0.1:0", "--inspect", "127.0.0.1:0"]
+    args.push("--data-dir", join(dir, "data"), "--ready-file", ready, ...flags)
+    const child = spawn(process.env.TAILRACE_BIN!, args, {
+      stdio: ["ignore", "pipe", "pipe"],
+      env: { ...process.env, XDG_CONFIG_HOME: join(dir, "config") },
+    })
+    const output: string[] = []
+    child.stdout.on("data", (b: Buffer) => output.push(b.toString()))
+    child.stderr.on("data", (b: Buffer) => output.push(b.toString()))
+    const deadline = Date.now() + 20_000
+    while (!existsSync(ready)) {
+      if (child.exitCode !== null || Date.now() > deadline) {
+        child.kill("SIGKILL")
+        throw new Error(`tailrace did not start:\n${output.join("")}`)
+      }
+      await delay(20)
+    }
+    const { data_url, inspector_url } = JSON.parse(readFileSync(ready, "utf8"))
+    return new Server(child, dir, data_url, inspector_url, output)
+  }
+
+  /** Asks the program to end and returns its exit code. */
+  async stop(): Promise<number | null> {
+    const exited = this.process.exitCode === null ? once(this.process, "exit") : undefined
+    this.process.kill("SIGTERM")
+    await exited
+    rmSync(this.dir, { recursive: true, force: true })
+    return this.process.exitCode
+  }
+}

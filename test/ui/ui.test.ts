@@ -1,0 +1,149 @@
+import type { Browser, Page } from "playwright-core"
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest"
+import { launch, openPage } from "../lib/browser"
+import { Server } from "../lib/server"
+
+let server: Server
+let browser: Browser
+let page: Page
+let problems: string[]
+
+beforeAll(async () => {
+  browser = await launch()
+})
+
+afterAll(async () => {
+  await browser.close()
+})
+
+beforeEach(async () => {
+  server = await Server.start()
+  ;({ page, problems } = await openPage(browser))
+})
+
+afterEach(async () => {
+  await page.close()
+  expect(await server.stop()).toBe(0)
+})
+
+/** Writes from outside, as an application would. */
+async function write(method: string, path: string, type: string, body?: string, headers = {}): Promise<void> {
+  const response = await fetch(`${server.streams}/${path}`, { method, body, headers: { "Content-Type": type, ...headers } })
+  if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${await response.text()}`)
+}
+
+const append = (path: string, value: unknown) => write("POST", path, "application/json", JSON.stringify(value))
+
+/** Messages shown, by the text of their row. */
+const message = (text: string) => page.getByRole("grid", { name: "Messages" }).getByRole("row").filter({ hasText: text })
+
+test("a stream is created, appended to from outside, paused, and deleted", async () => {
+  await page.goto(server.link)
+  // The code must not stay where it could be copied from.
+  await page.waitForURL((url) => !url.hash.includes("code"))
+  await page.getByText(`${server.streams}/`).first().waitFor()
+
+  await page.keyboard.press("n")
+  const create = page.getByRole("dialog", { name: "New stream" })
+  await create.getByRole("textbox", { name: "Path" }).fill("chat/room-1")
+  await create.getByRole("button", { name: "Create" }).click()
+  await page.getByRole("row", { selected: true }).filter({ hasText: "room-1" }).dblclick()
+  await page.getByRole("heading", { name: /room-1$/ }).waitFor()
+
+  await append("chat/room-1", { text: "first" })
+  await message("first").waitFor()
+
+  await page.keyboard.press("Space")
+  await page.getByRole("radio", { name: "Paused", checked: true }).waitFor()
+  await append("chat/room-1", [{ text: "second" }, { text: "third" }])
+  await page.getByText("2 new").waitFor()
+  expect(await message("second").count()).toBe(0)
+  await page.keyboard.press("Space")
+  await message("third").waitFor()
+
+  await page.getByRole("button", { name: /^More/ }).click()
+  await page.getByRole("menuitem", { name: /Delete/ }).click()
+  const sure = page.getByRole("alertdialog")
+  await sure.getByRole("textbox").fill("room-1")
+  await sure.getByRole("button", { name: /Delete/ }).click()
+  await page.getByText(`${server.streams}/`).first().waitFor()
+  expect((await fetch(`${server.streams}/chat/room-1`)).status).toBe(404)
+  expect(problems).toEqual([])
+})
+
+test("the list follows what happens outside", async () => {
+  await write("PUT", "jobs/1", "text/plain", "line\n")
+  await page.goto(server.link)
+  const row = (name: string) => page.getByRole("row").filter({ hasText: name })
+  await row("jobs/").first().waitFor()
+  await write("PUT", "orders/eu", "application/json", "[1,2,3]")
+  await row("eu").waitFor()
+  await write("POST", "orders/eu", "application/json", "[4,5,6,7]")
+  await row("eu").filter({ hasText: "7" }).waitFor()
+  await write("POST", "orders/eu", "application/json", undefined, { "Stream-Closed": "true" })
+  await row("eu").filter({ hasText: "closed" }).waitFor()
+  await fetch(`${server.streams}/orders/eu`, { method: "DELETE" })
+  await row("eu").waitFor({ state: "detached" })
+  expect(problems).toEqual([])
+})
+
+test("a number is shown as it was written, and looking leaves the TTL alone", async () => {
+  await write("PUT", "numbers", "application/json", '[{"id":9007199254740993,"ratio":1.0}]', { "Stream-TTL": "3" })
+  await page.goto(server.link)
+  await page.getByRole("row").filter({ hasText: "numbers" }).click()
+  await page.keyboard.press("Enter")
+  await message("9007199254740993").click()
+  const detail = page.getByRole("complementary", { name: /message/i }).or(page.getByRole("region", { name: /message/i }))
+  await detail.getByText("9007199254740993").first().waitFor()
+  await detail.getByText("1.0").first().waitFor()
+  // Watched the whole time, the stream still expires.
+  await page.getByText(/deleted|expired|gone|no stream/i).first().waitFor({ timeout: 10_000 })
+  expect((await fetch(`${server.streams}/numbers`)).status).toBe(404)
+})
+
+test("producers show where they stand", async () => {
+  await write("PUT", "orders", "application/json")
+  for (const [epoch, seq] of [[0, 0], [0, 1], [1, 0]]) {
+    await write("POST", "orders", "application/json", `{"epoch":${epoch}}`, {
+      "Producer-Id": "worker-7",
+      "Producer-Epoch": String(epoch),
+      "Producer-Seq": String(seq),
+    })
+  }
+  await page.goto(server.link)
+  await page.getByRole("row").filter({ hasText: "orders" }).click()
+  await page.keyboard.press("Enter")
+  await page.getByRole("tab", { name: /Producers/ }).click()
+  await page.getByRole("row").filter({ hasText: "worker-7" }).waitFor()
+  expect(problems).toEqual([])
+})
+
+test("appending from the page says what went wrong and what went right", async () => {
+  await write("PUT", "notes", "application/json")
+  await page.goto(server.link)
+  await page.getByRole("row").filter({ hasText: "notes" }).click()
+  await page.keyboard.press("Enter")
+  await page.getByRole("button", { name: /^Append/ }).click()
+  const compose = page.getByRole("dialog")
+  const body = compose.getByRole("textbox").first()
+  await body.fill('[{"n":1},{"n":2}]')
+  await compose.getByText(/2 messages/).waitFor()
+  await compose.getByRole("button", { name: /^Append/ }).click()
+  await message('"n":2').waitFor()
+  const items = await (await fetch(`${server.streams}/notes`)).json()
+  expect(items).toEqual([{ n: 1 }, { n: 2 }])
+  expect(problems).toEqual([])
+})
+
+test("a page without a link is locked, and a link opens once", async () => {
+  const link = server.link
+  await page.goto(server.inspectorUrl)
+  await page.getByText("tailrace open").first().waitFor()
+  await page.goto(link)
+  await page.reload()
+  await page.waitForURL((url) => !url.hash.includes("code"))
+  const second = await browser.newPage()
+  await second.goto(link)
+  await second.getByText("tailrace open").first().waitFor()
+  await second.close()
+})

@@ -1,0 +1,16 @@
+import { defineConfig } from "vitest/config"
+
+// The tests of this folder use the real program over real HTTP. They run one
+// file after the other: each has a server of its own, and the machine may have
+// two cores.
+export default defineConfig({
+  test: {
+    include: ["*/*.test.ts"],
+    globalSetup: ["lib/build.ts"],
+    fileParallelism: false,
+    // Forks come with a later version.
+    testNamePattern: /^(?!.*fork)/i,
+    testTimeout: 30_000,
+    hookTimeout: 60_000,
+  },
+})
