@@ -69,20 +69,16 @@ func (s *sequencer) untilDeadline() time.Duration {
 		return math.MaxInt64
 	}
 	left := time.Duration(d-s.engine.now().UnixMilli()) * time.Millisecond
-	// An expired stream that could not be removed (a full disk) is looked at again
-	// in a second.
+	// An expired stream that could not be removed (a full disk), or that a reader
+	// keeps alive, is looked at again in a second.
 	if left <= 0 {
 		return time.Second
 	}
 	return left
 }
 
-// expireIfDue deletes the stream if its time has come. Live readers are use: under
-// them a sliding TTL starts anew.
+// expireIfDue deletes the stream if its time has come.
 func (s *sequencer) expireIfDue() error {
-	if s.readers.Load() > 0 {
-		s.touch()
-	}
 	st := s.state()
 	if !s.expired(st) {
 		return nil
@@ -104,11 +100,14 @@ func (s *sequencer) storeDeadline(exact bool) {
 	d := s.deadline(st)
 	stream := st.Stream
 	stream.Deadline = d
-	if !exact {
-		if d <= s.stored.Load() {
-			return
-		}
+	switch {
+	case !exact && d <= s.stored.Load():
+		return
+	case !exact:
 		stream.Deadline = storedDeadline(st.Expiry, s.touched.Load())
+	case s.readers.Load() > 0:
+		// Held by live readers: the sweeper need not ask again at once.
+		stream.Deadline = max(d, s.engine.now().Add(sweepInterval).UnixMilli())
 	}
 	if stream.Deadline == s.stored.Load() {
 		return

@@ -318,3 +318,32 @@ func TestIdleSequencersEnd(t *testing.T) {
 		e.wantGone("ttl")
 	})
 }
+
+// A stream in heavy use does not write its deadline to disk all the time.
+func TestDeadlineIsStoredRarely(t *testing.T) {
+	inBubble(t, func(t *testing.T, e *testEngine) {
+		e.mustCreate("a", text, ttl(100*time.Second))
+		stored := func() int64 {
+			s, _, err := e.db.Load(t.Context(), "a")
+			if err != nil {
+				t.Fatal(err)
+			}
+			return s.Deadline
+		}
+		changes, last := 0, stored()
+		for range 200 {
+			time.Sleep(500 * time.Millisecond)
+			e.mustAppend("a", text, "x")
+			synctest.Wait()
+			if now := stored(); now != last {
+				changes, last = changes+1, now
+			}
+			if last < time.Now().Add(100*time.Second).UnixMilli() {
+				t.Fatalf("stored %d, which is before the real deadline", last)
+			}
+		}
+		if changes > 10 {
+			t.Errorf("stored %d times in one TTL", changes)
+		}
+	})
+}

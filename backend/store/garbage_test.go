@@ -7,29 +7,22 @@ import (
 	"time"
 )
 
+// waitFor waits until a query gives a number that is not greater than want.
+func (l *testLog) waitFor(t *testing.T, query string, want int64) {
+	t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); l.query(query) > want; time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("%s: %d, want %d", query, l.query(query), want)
+		}
+	}
+}
+
 // waitForGarbage waits until the committer has removed what deleted streams have
 // left. It works beside writes, so there is nothing to wait on but the result.
 func (l *testLog) waitForGarbage(t *testing.T) {
 	t.Helper()
-	db := l.sqlDB()
-	defer db.Close()
-	deadline := time.Now().Add(20 * time.Second)
-	for {
-		var garbage, free int
-		if err := db.QueryRow("SELECT count(*) FROM garbage").Scan(&garbage); err != nil {
-			t.Fatal(err)
-		}
-		if err := db.QueryRow("PRAGMA freelist_count").Scan(&free); err != nil {
-			t.Fatal(err)
-		}
-		if garbage == 0 && free <= freeSlack {
-			return
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("%d deleted streams and %d free pages are still in the file", garbage, free)
-		}
-		time.Sleep(5 * time.Millisecond)
-	}
+	l.waitFor(t, "SELECT count(*) FROM garbage", 0)
+	l.waitFor(t, "PRAGMA freelist_count", freeSlack)
 }
 
 func TestDeletionGivesSpaceBack(t *testing.T) {

@@ -157,6 +157,26 @@ func TestArrivalNumbersRiseAcrossReopen(t *testing.T) {
 	}
 }
 
+// The same when the log has become empty.
+func TestArrivalNumbersRiseWithoutOps(t *testing.T) {
+	l := newTestLog(t, Options{SealAt: 1, CacheBytes: 1})
+	a := l.create("a", "text/plain")
+	for i := range 30 {
+		l.append(a, fmt.Sprint("message ", i))
+	}
+	if err := l.db.Touch(clone(&a.Stream)); err != nil { // seals and adds nothing
+		t.Fatal(err)
+	}
+	a.Deadline = 0
+	l.reopen() // removes what is sealed
+	l.waitFor(t, "SELECT count(*) FROM ops", 0)
+	for i := range 3 {
+		l.reopen()
+		l.check()
+		l.append(a, fmt.Sprint("round ", i))
+	}
+}
+
 func TestNextIDIsNeverUsedTwice(t *testing.T) {
 	l := newTestLog(t, tiny)
 	a := l.create("a", "text/plain")
