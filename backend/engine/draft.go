@@ -35,7 +35,7 @@ func (d *draft) append(r *AppendRequest) (Appended, error) {
 		return d.appendToClosed(r)
 	}
 	if !r.Empty {
-		if err := d.checkContentType(r.ContentType); err != nil {
+		if err := checkMedia(d.stream.ContentType, r.ContentType); err != nil {
 			return Appended{}, err
 		}
 	}
@@ -68,17 +68,18 @@ func (d *draft) appendToClosed(r *AppendRequest) (Appended, error) {
 	return Appended{}, &protocol.ClosedError{Tail: d.tail()}
 }
 
-func (d *draft) checkContentType(contentType string) error {
-	got, err := protocol.ParseContentType(contentType)
+// checkMedia compares two Content-Type values by media type.
+func checkMedia(have, got string) error {
+	g, err := protocol.ParseContentType(got)
 	if err != nil {
 		return err
 	}
-	want, err := protocol.ParseContentType(d.stream.ContentType)
+	h, err := protocol.ParseContentType(have)
 	if err != nil {
 		return err
 	}
-	if got != want {
-		return &protocol.ConflictError{Field: "Content-Type", Have: want, Want: got}
+	if g != h {
+		return &protocol.ConflictError{Field: "Content-Type", Have: h, Want: g}
 	}
 	return nil
 }
@@ -147,17 +148,10 @@ func checkSame(s *State, r *CreateRequest) error {
 	if contentType == "" {
 		contentType = protocol.DefaultContentType
 	}
-	want, err := protocol.ParseContentType(contentType)
-	if err != nil {
-		return err
-	}
-	have, err := protocol.ParseContentType(s.ContentType)
-	if err != nil {
+	if err := checkMedia(s.ContentType, contentType); err != nil {
 		return err
 	}
 	switch {
-	case have != want:
-		return &protocol.ConflictError{Field: "Content-Type", Have: have, Want: want}
 	case !s.Expiry.Equal(r.Expiry):
 		return &protocol.ConflictError{Field: "Stream-TTL or Stream-Expires-At", Have: s.Expiry.String(), Want: r.Expiry.String()}
 	case s.Closed != r.Closed:

@@ -170,7 +170,7 @@ func (e *Engine) release(s *sequencer) {
 func (e *Engine) retire(s *sequencer) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if s.refs > 0 || (s.state().Exists && s.deadline(s.state()) != s.stored.Load()) {
+	if d := s.deadline(s.state()); s.refs > 0 || (d != 0 && d != s.stored.Load()) {
 		return false
 	}
 	delete(e.active, s.path)
@@ -182,6 +182,9 @@ func (e *Engine) retire(s *sequencer) bool {
 func (e *Engine) Create(path string, r *CreateRequest) (Created, error) {
 	if path == protocol.RegistryPath {
 		return Created{}, protocol.ErrReadOnly
+	}
+	if r.Fork != nil {
+		return e.createFork(path, r)
 	}
 	res := e.do(path, command{create: r})
 	return res.created, res.err

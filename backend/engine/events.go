@@ -8,8 +8,8 @@ import (
 )
 
 // event is a change event of the registry stream, in the shape of the State
-// Protocol: insert when a stream is created, update when it is closed, delete
-// when it is gone.
+// Protocol: insert when a stream is created, update when it is closed or
+// soft-deleted, delete when it is gone.
 type event struct {
 	Type    string       `json:"type"`
 	Key     string       `json:"key"`
@@ -22,6 +22,7 @@ type eventValue struct {
 	ContentType string `json:"contentType"`
 	CreatedAt   int64  `json:"createdAt"` // unix milliseconds
 	Closed      bool   `json:"closed,omitempty"`
+	Deleted     bool   `json:"deleted,omitempty"` // soft-deleted: kept for its forks
 }
 
 type eventHeaders struct {
@@ -42,7 +43,7 @@ func announce(s *store.Stream, operation string) [][]byte {
 	}
 	e := event{Type: "stream", Key: s.Path, Headers: eventHeaders{Operation: operation}}
 	if operation != opDelete {
-		e.Value = &eventValue{Path: s.Path, ContentType: s.ContentType, CreatedAt: s.CreatedAt, Closed: s.Closed}
+		e.Value = &eventValue{Path: s.Path, ContentType: s.ContentType, CreatedAt: s.CreatedAt, Closed: s.Closed, Deleted: s.Deleted}
 	}
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)

@@ -36,7 +36,7 @@ func deadlineOf(x protocol.Expiry, touched int64) int64 {
 
 // deadline is when the stream expires if nobody touches it; 0: never.
 func (s *sequencer) deadline(st *State) int64 {
-	if !st.Exists {
+	if !st.Exists || st.Deleted {
 		return 0
 	}
 	return deadlineOf(st.Expiry, s.touched.Load())
@@ -52,7 +52,7 @@ func (s *sequencer) expired(st *State) bool {
 // touch restarts a sliding TTL (PROTOCOL §5.1).
 func (s *sequencer) touch() {
 	st := s.state()
-	if !st.Exists || !st.Expiry.HasTTL {
+	if s.deadline(st) == 0 || !st.Expiry.HasTTL {
 		return
 	}
 	now := s.engine.now().UnixMilli()
@@ -94,10 +94,10 @@ func (s *sequencer) expireIfDue() error {
 // one; with exact, when it differs at all.
 func (s *sequencer) storeDeadline(exact bool) {
 	st := s.state()
-	if !st.Exists || !st.Expiry.HasTTL {
+	d := s.deadline(st)
+	if d == 0 || !st.Expiry.HasTTL {
 		return
 	}
-	d := s.deadline(st)
 	stream := st.Stream
 	stream.Deadline = d
 	switch {
@@ -135,6 +135,20 @@ func (e *Engine) wakeSweeper() {
 	}
 }
 
+// collectOrphans removes soft-deleted streams whose last fork is gone. Removing
+// one can orphan its own source, which wakes the sweeper again.
+func (e *Engine) collectOrphans() {
+	paths, err := e.db.Orphans(e.stop, sweepLimit)
+	if err != nil && e.stop.Err() == nil {
+		e.log.Error("looking for deleted streams failed", "error", err)
+	}
+	for _, path := range paths {
+		if err := e.do(path, command{collect: true}).err; err != nil && e.stop.Err() == nil {
+			e.log.Error("a deleted stream could not be removed", "stream", path, "error", err)
+		}
+	}
+}
+
 // runSweeper removes expired streams that nobody uses. Streams in use see to
 // their own deadline.
 func (e *Engine) runSweeper() {
@@ -165,6 +179,7 @@ func (e *Engine) sweepOnce() time.Duration {
 	for _, path := range paths {
 		e.do(path, command{expire: true}) // the sequencer logs what fails
 	}
+	e.collectOrphans()
 	if next == 0 {
 		return sweepInterval
 	}

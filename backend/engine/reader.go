@@ -25,9 +25,13 @@ func (e *Engine) OpenReader(path string) (*Reader, error) {
 		return nil, err
 	}
 	st := s.state()
-	if !st.Exists || s.expired(st) {
+	err = st.takesRequests()
+	if err == nil && s.expired(st) {
+		err = protocol.ErrNotFound
+	}
+	if err != nil {
 		e.release(s)
-		return nil, protocol.ErrNotFound
+		return nil, err
 	}
 	return &Reader{s: s, id: st.ID}, nil
 }
@@ -61,7 +65,7 @@ func (r *Reader) Current() (*State, <-chan struct{}, error) {
 	if !v.Value.Exists || v.Value.ID != r.id {
 		return nil, nil, protocol.ErrNotFound
 	}
-	return v.Value, v.Superseded(), nil
+	return v.Value, v.Superseded(), v.Value.takesRequests()
 }
 
 // Read returns what lies between position from and the tail of st, in pieces,

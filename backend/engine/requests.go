@@ -14,6 +14,12 @@ type CreateRequest struct {
 	// only matters when the stream does not exist yet.
 	Payload    protocol.Payload
 	PayloadErr error
+	// Fork makes the stream a fork; nil: an ordinary one. An empty ContentType is
+	// then the source's, and Frame makes the payload once that is known.
+	Fork  *ForkRequest
+	Frame func(protocol.Kind) (protocol.Payload, error)
+
+	branch *branch // the resolved Fork
 }
 
 // Created is the outcome of a CreateRequest.
@@ -47,7 +53,8 @@ type Appended struct {
 
 // State is what is at a path at some moment. It is immutable.
 type State struct {
-	// Exists is false when there is no stream; then the rest is empty.
+	// Exists is false when there is no stream; then the rest is empty. A
+	// soft-deleted stream exists.
 	Exists bool
 	store.Stream
 }

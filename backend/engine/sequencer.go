@@ -27,10 +27,16 @@ type command struct {
 	append *AppendRequest
 	remove bool
 	expire bool // delete the stream if its time has come, else store its deadline
-	reply  chan result
+	// branch resolves a fork of this stream and counts it as pending until
+	// unbranch; collect removes a soft-deleted stream without forks.
+	branch   *CreateRequest
+	unbranch bool
+	collect  bool
+	reply    chan result
 }
 
 type result struct {
+	branch   *branch
 	created  Created
 	appended Appended
 	err      error
@@ -60,6 +66,7 @@ type sequencer struct {
 	producers       map[string]store.Producer
 	producerCount   atomic.Int64 // len(producers), for others
 	nextIncarnation int64        // of a stream created here while there is none
+	pendingForks    int          // forks of this stream that are being created
 }
 
 func (e *Engine) newSequencer(path string) *sequencer {
@@ -223,6 +230,14 @@ func (s *sequencer) processOne(c command) {
 		r.err = s.remove()
 	case c.expire:
 		s.storeDeadline(true)
+	case c.branch != nil:
+		r.branch, r.err = s.resolve(c.branch)
+	case c.collect:
+		r.err = s.collect()
+	}
+	if c.unbranch {
+		s.pendingForks--
+		s.engine.wakeSweeper() // it may have been deleted meanwhile
 	}
 	c.reply <- r
 }
@@ -230,10 +245,10 @@ func (s *sequencer) processOne(c command) {
 // create answers a PUT.
 func (s *sequencer) create(r *CreateRequest) (Created, error) {
 	if st := s.state(); st.Exists {
-		if err := checkSame(st, r); err != nil {
-			return Created{}, err
-		}
-		return Created{State: st}, nil
+		return Created{State: st}, s.checkExisting(st, r)
+	}
+	if r.Fork != nil && r.branch == nil {
+		return Created{}, errNeedsSource
 	}
 	if r.PayloadErr != nil {
 		return Created{}, r.PayloadErr
@@ -241,6 +256,11 @@ func (s *sequencer) create(r *CreateRequest) (Created, error) {
 	stream, err := s.newStream(r)
 	if err != nil {
 		return Created{}, err
+	}
+	if r.branch != nil {
+		if err := s.engine.db.Trace(context.Background(), &stream); err != nil {
+			return Created{}, err
+		}
 	}
 	w := &store.Write{Stream: &stream, Create: true, Announce: announce(&stream, opInsert), Now: stream.CreatedAt}
 	if r.Payload.Messages() > 0 {
@@ -263,6 +283,18 @@ func (s *sequencer) create(r *CreateRequest) (Created, error) {
 	return Created{State: st, New: true}, nil
 }
 
+// checkExisting compares a PUT with the stream that is there.
+func (s *sequencer) checkExisting(st *State, r *CreateRequest) error {
+	switch {
+	case st.Deleted:
+		return &protocol.ConflictError{Field: "path", Have: "been deleted but is kept for its forks", Want: "a new stream"}
+	case st.Fork != nil || r.Fork != nil:
+		return s.checkSameFork(st, r)
+	default:
+		return checkSame(st, r)
+	}
+}
+
 // newStream is the stream that a PUT asks for, without content.
 func (s *sequencer) newStream(r *CreateRequest) (store.Stream, error) {
 	contentType := r.ContentType
@@ -282,38 +314,70 @@ func (s *sequencer) newStream(r *CreateRequest) (store.Stream, error) {
 		Kind:        protocol.KindOf(media),
 		CreatedAt:   now,
 		Expiry:      r.Expiry,
-		Deadline:    storedDeadline(r.Expiry, now),
 		Closed:      r.Closed,
 	}
 	if r.Closed {
 		stream.ClosedAt = now
 	}
+	if r.branch != nil {
+		r.branch.inherit(&stream, r)
+	}
+	stream.Deadline = storedDeadline(stream.Expiry, now)
 	return stream, nil
 }
 
 // remove answers a DELETE.
 func (s *sequencer) remove() error {
 	st := s.state()
-	if !st.Exists {
-		return protocol.ErrNotFound
+	if err := st.takesRequests(); err != nil {
+		return err
 	}
 	return s.drop(st)
 }
 
-// drop deletes the stream and tells its readers.
+// takesRequests returns nil for a stream that clients may use, else why not.
+func (st *State) takesRequests() error {
+	switch {
+	case !st.Exists:
+		return protocol.ErrNotFound
+	case st.Deleted:
+		return protocol.ErrGone
+	}
+	return nil
+}
+
+// drop deletes the stream and tells its readers. While forks need its data, it
+// is only soft-deleted (PROTOCOL §5.4).
 func (s *sequencer) drop(st *State) error {
-	w := &store.Write{
-		Stream: &st.Stream, Delete: true,
-		Announce: announce(&st.Stream, opDelete), Now: s.engine.now().UnixMilli(),
+	inUse, err := s.inUse(st)
+	if err != nil || (inUse && st.Deleted) {
+		return err
+	}
+	stream := st.Stream
+	w := &store.Write{Stream: &stream, Now: s.engine.now().UnixMilli()}
+	if inUse {
+		stream.Deleted = true
+		w.SoftDelete, w.Announce = true, announce(&stream, opUpdate)
+	} else {
+		w.Delete, w.Announce = true, announce(&stream, opDelete)
 	}
 	if err := s.engine.db.Commit(w); err != nil {
 		return err
 	}
+	if !st.Deleted {
+		s.engine.totals.Streams.Add(-1)
+	}
+	if inUse {
+		s.topic.Publish(&State{Exists: true, Stream: stream})
+		return nil
+	}
 	s.nextIncarnation = st.Incarnation + 1
 	s.producers = nil
 	s.producerCount.Store(0)
-	s.engine.totals.Streams.Add(-1)
 	s.topic.Publish(&State{})
+	if st.Fork != nil {
+		s.engine.wakeSweeper() // its source may be waiting for this
+	}
 	return nil
 }
 
@@ -337,8 +401,8 @@ func (s *sequencer) appendAll(batch []command, results []result) error {
 		return err
 	}
 	st := s.state()
-	if !st.Exists {
-		return protocol.ErrNotFound
+	if err := st.takesRequests(); err != nil {
+		return err
 	}
 	d := newDraft(st, s.producers, s.engine.now().UnixMilli())
 	accepted := false

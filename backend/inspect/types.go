@@ -120,6 +120,9 @@ func newStream(s *store.Stream, a engine.Activity) Stream {
 	if s.Expiry.AtRaw != "" {
 		out.ExpiresAt = &s.Expiry.AtRaw
 	}
+	if s.Fork != nil {
+		out.ForkOf = &s.Fork.From
+	}
 	if a.Rate != nil {
 		out.Rate = &Rate{At: a.Rate.At, Counts: a.Rate.Counts}
 	}
@@ -136,9 +139,6 @@ func (s *Server) newRow(r *store.Row) Stream {
 	}
 	out := newStream(&r.Stream, a)
 	out.Forks = r.Forks
-	if r.ForkOf != "" {
-		out.ForkOf = &r.ForkOf
-	}
 	return out
 }
 

@@ -87,6 +87,19 @@ func ParseOffsetToken(s string) (Offset, error) {
 	return Offset{Incarnation: i, Position: p}, nil
 }
 
+// ParseSubOffset parses Stream-Fork-Sub-Offset (PROTOCOL §4.2): a whole number
+// without sign or leading zeros. Anything else is a *BadRequestError.
+func ParseSubOffset(s string) (int64, error) {
+	n, ok := parseOffsetPart(s)
+	if !ok || (len(s) > 1 && s[0] == '0') {
+		return 0, &BadRequestError{
+			Field:  HeaderStreamForkSubOffset,
+			Reason: quoteShort(s) + " is not a whole number in decimal digits without leading zeros",
+		}
+	}
+	return n, nil
+}
+
 func parseOffsetPart(s string) (int64, bool) {
 	if !isDigits(s) {
 		return 0, false

@@ -16,9 +16,8 @@ var (
 	errMethod    = errors.New("this method is not supported for streams; use " + streamMethods)
 	errNoControl = errors.New("this version has no subscription API; paths that begin with " +
 		protocol.ControlPrefix + " are reserved for it")
-	errNoForks = errors.New("this version cannot fork streams; remove the Stream-Fork headers")
-	errHost    = errors.New("this Host name is not allowed; use localhost or 127.0.0.1, or add the name to hosts in the configuration")
-	errOrigin  = errors.New("this Origin may not write; add it to cors_origins in the configuration")
+	errHost   = errors.New("this Host name is not allowed; use localhost or 127.0.0.1, or add the name to hosts in the configuration")
+	errOrigin = errors.New("this Origin may not write; add it to cors_origins in the configuration")
 )
 
 // reply is what an error means to a client.
@@ -45,7 +44,6 @@ var replies = []struct {
 	{errNoRoute, reply{http.StatusNotFound, "NOT_FOUND"}},
 	{errMethod, reply{http.StatusMethodNotAllowed, "METHOD_NOT_ALLOWED"}},
 	{errNoControl, reply{http.StatusNotFound, "NOT_FOUND"}},
-	{errNoForks, reply{http.StatusNotImplemented, "NOT_IMPLEMENTED"}},
 	{errHost, reply{http.StatusForbidden, "HOST_NOT_ALLOWED"}},
 	{errOrigin, reply{http.StatusForbidden, "ORIGIN_NOT_ALLOWED"}},
 }

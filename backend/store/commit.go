@@ -34,8 +34,9 @@ type Write struct {
 	Close bool
 	// Touch stores Stream.Deadline.
 	Touch bool
-	// Delete removes the stream with all its data.
-	Delete bool
+	// Delete removes the stream with all its data; SoftDelete keeps the data for
+	// its forks.
+	Delete, SoftDelete bool
 	// Announce are JSON messages for the registry stream, written at Now (unix
 	// milliseconds).
 	Announce [][]byte
@@ -223,12 +224,17 @@ func classify(err error) error {
 func (c *committer) apply(ctx context.Context, r *request, seq *int64) error {
 	w, s := r.write, r.write.Stream
 	if w.Create {
-		if err := c.insertStream(ctx, s); err != nil {
+		if err := c.insertStream(ctx, w); err != nil {
 			return fmt.Errorf("insert stream: %w", err)
 		}
 	}
 	if w.Delete {
 		return c.deleteStream(ctx, s)
+	}
+	if w.SoftDelete {
+		if _, err := c.stmts.softDelete.ExecContext(ctx, w.Now, s.ID); err != nil {
+			return fmt.Errorf("soft-delete stream: %w", err)
+		}
 	}
 	for _, b := range w.Batches {
 		if err := c.insertOp(ctx, b, seq); err != nil {
@@ -249,7 +255,8 @@ func (c *committer) apply(ctx context.Context, r *request, seq *int64) error {
 	return nil
 }
 
-func (c *committer) insertStream(ctx context.Context, s *Stream) error {
+func (c *committer) insertStream(ctx context.Context, w *Write) error {
+	s := w.Stream
 	var ttl, expiresAt, deadline, closedAt any
 	if s.Expiry.HasTTL {
 		ttl = s.Expiry.TTL
@@ -263,9 +270,22 @@ func (c *committer) insertStream(ctx context.Context, s *Stream) error {
 	if s.Closed {
 		closedAt = s.ClosedAt
 	}
+	var source, from, offset, subOffset any
+	var base Position // before the first batch of its own
+	if f := s.Fork; f != nil {
+		source, from, subOffset = f.Source, f.From, f.SubOffset
+		if f.Offset != "" {
+			offset = f.Offset
+		}
+		base = Position{Tail: f.Base, Messages: f.BaseMessages, Bytes: s.Bytes}
+		for _, b := range w.Batches {
+			base.Bytes -= payloadBytes(b.Payload)
+		}
+	}
 	id, epoch, seq := producerColumns(s.ClosedBy)
 	_, err := c.stmts.insertStream.ExecContext(ctx, s.ID, s.Path, s.Incarnation, s.ContentType, s.System,
-		s.CreatedAt, ttl, expiresAt, deadline, closedAt, id, epoch, seq)
+		s.CreatedAt, ttl, expiresAt, deadline, closedAt, id, epoch, seq,
+		source, from, offset, subOffset, base.Tail, base.Messages, base.Tail, base.Messages, base.Bytes)
 	return err
 }
 

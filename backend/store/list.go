@@ -2,6 +2,8 @@ package store
 
 import (
 	"context"
+	"database/sql"
+	"errors"
 	"fmt"
 	"sort"
 	"strings"
@@ -36,8 +38,7 @@ type Facets struct{ JSON, Text, Bytes, Open, Closed, Fork, Deleted int }
 type Row struct {
 	Stream
 	Producers int
-	ForkOf    string // path of the source, empty: no fork
-	Forks     int
+	Forks     int // streams that inherit from it directly
 }
 
 // brief is what filtering looks at.
@@ -154,7 +155,6 @@ func (d *DB) Row(ctx context.Context, id int64) (*Row, error) {
 	// Memory first: what has left it by then is in the row that is read after.
 	pos, cached := d.mem.position(id)
 	rows, err := d.read.QueryContext(ctx, "SELECT "+streamColumns+`,
-		(SELECT path FROM streams src WHERE src.id = streams.source),
 		(SELECT count(*) FROM streams f WHERE f.source = streams.id)
 		FROM streams WHERE id = ?`, id)
 	if err != nil {
@@ -165,13 +165,9 @@ func (d *DB) Row(ctx context.Context, id int64) (*Row, error) {
 		return nil, rows.Err()
 	}
 	var r Row
-	var forkOf *string
-	r.Stream, err = scanStream(func(dest ...any) error { return rows.Scan(append(dest, &forkOf, &r.Forks)...) })
+	r.Stream, err = scanStream(func(dest ...any) error { return rows.Scan(append(dest, &r.Forks)...) })
 	if err != nil {
 		return nil, fmt.Errorf("list stream %d: %w", id, err)
-	}
-	if forkOf != nil {
-		r.ForkOf = *forkOf
 	}
 	if cached && pos.Tail >= r.Tail {
 		r.Position = pos
@@ -196,27 +192,44 @@ func (d *DB) Count(ctx context.Context) (n int, err error) {
 // in unix milliseconds; the number of messages when there is none. Times of one
 // stream may step back with the system clock; the search takes them as sorted.
 func (d *DB) SeekTime(ctx context.Context, s *Stream, at int64) (int64, error) {
-	cached := d.mem.all(s.ID)
-	if len(cached) == 0 || cached[0].Time >= at {
-		var first int64
-		err := d.read.QueryRowContext(ctx,
-			"SELECT coalesce((SELECT first FROM segments WHERE stream = ? AND last_at >= ? ORDER BY start LIMIT 1), ?)",
-			s.ID, at, s.Messages).Scan(&first)
+	from := int64(0)
+	for _, sp := range s.spans() {
+		ordinal, ok, err := d.seekOwn(ctx, sp.stream, s.Kind, at)
 		if err != nil {
 			return 0, fmt.Errorf("seek %q: %w", s.Path, err)
 		}
-		sealed, err := d.segmentBatches(ctx, s, first, first+1)
-		if err != nil {
-			return 0, err
+		if ok && ordinal < sp.endOrdinal {
+			return max(from, ordinal), nil
 		}
-		if first, ok := firstSince(sealed, at); ok {
-			return first, nil
-		}
-	}
-	if first, ok := firstSince(cached, at); ok {
-		return first, nil
+		from = sp.endOrdinal
 	}
 	return s.Messages, nil
+}
+
+// seekOwn is SeekTime for what one stream has written itself; false: nothing as
+// late as that.
+func (d *DB) seekOwn(ctx context.Context, stream int64, k protocol.Kind, at int64) (ordinal int64, ok bool, err error) {
+	// Memory first: what has left it by then is in the segments that are read after.
+	cached := d.mem.all(stream)
+	if len(cached) == 0 || cached[0].Time >= at {
+		var first int64
+		err := d.read.QueryRowContext(ctx,
+			"SELECT first FROM segments WHERE stream = ? AND last_at >= ? ORDER BY start LIMIT 1", stream, at).Scan(&first)
+		if err != nil && !errors.Is(err, sql.ErrNoRows) {
+			return 0, false, err
+		}
+		if err == nil {
+			sealed, err := d.segmentBatches(ctx, stream, k, first, first+1)
+			if err != nil {
+				return 0, false, err
+			}
+			if first, ok := firstSince(sealed, at); ok {
+				return first, true, nil
+			}
+		}
+	}
+	ordinal, ok = firstSince(cached, at)
+	return ordinal, ok, nil
 }
 
 // firstSince returns the ordinal at which the first batch of a time or later
@@ -238,28 +251,9 @@ func (d *DB) SeekPosition(ctx context.Context, s *Stream, pos int64) (int64, err
 	if s.Kind == protocol.KindJSON {
 		return pos, nil
 	}
-	batches := d.mem.from(s.ID, pos)
-	if batches == nil {
-		rows, err := d.read.QueryContext(ctx, segmentsFromPosition, s.ID, pos)
-		if err != nil {
-			return 0, fmt.Errorf("seek %q: %w", s.Path, err)
-		}
-		defer rows.Close()
-		if rows.Next() {
-			var g segment
-			if err := g.scan(rows); err != nil {
-				return 0, fmt.Errorf("seek %q: %w", s.Path, err)
-			}
-			if batches, err = g.batches(s.ID, s.Kind); err != nil {
-				return 0, fmt.Errorf("seek %q: %w", s.Path, err)
-			}
-		}
-		if err := rows.Err(); err != nil {
-			return 0, fmt.Errorf("seek %q: %w", s.Path, err)
-		}
+	b, err := d.BatchAt(ctx, s, pos)
+	if err != nil {
+		return 0, err
 	}
-	if i := search(batches, pos); i < len(batches) {
-		return batches[i].First, nil
-	}
-	return 0, fmt.Errorf("seek %q at %d: %w", s.Path, pos, ErrMissing)
+	return b.First, nil
 }

@@ -24,40 +24,53 @@ var ErrMissing = errors.New("data below the tail is missing")
 // order. It stops early, at the end of a piece, once it has soft bytes. to must
 // not be behind the stream's tail.
 func (d *DB) Read(ctx context.Context, s *Stream, from, to int64, soft int) ([]Piece, error) {
-	var pieces []Piece
-	size := 0
-	for progress := from; from < to && size < soft; progress = from {
-		// Memory first: what is not there any more is in the segments by now.
-		batches := d.mem.from(s.ID, from)
-		if batches == nil {
-			got, err := d.readSegments(ctx, s, from, to, soft-size)
-			if err != nil {
-				return nil, err
-			}
-			for _, p := range got {
-				size += len(p.Data)
-			}
-			pieces = append(pieces, got...)
-			from = got[len(got)-1].End
-			continue
-		}
-		for _, b := range batches {
-			if from >= to || size >= soft {
-				break
-			}
-			if b.Start == b.End {
-				continue
-			}
-			p := Piece{Start: from, End: min(b.End, to), Data: b.Slice(s.Kind, from, to)}
-			pieces = append(pieces, p)
-			size += len(p.Data)
-			from = p.End
-		}
-		if from == progress {
-			return nil, fmt.Errorf("read %q at %d: %w", s.Path, from, ErrMissing)
+	r := reading{db: d, kind: s.Kind, from: from, soft: soft}
+	for _, sp := range s.spans() {
+		if err := r.read(ctx, sp.stream, min(to, sp.end)); err != nil {
+			return nil, fmt.Errorf("read %q at %d: %w", s.Path, r.from, err)
 		}
 	}
-	return pieces, nil
+	return r.pieces, nil
+}
+
+// reading gathers pieces, one stream after the other.
+type reading struct {
+	db     *DB
+	kind   protocol.Kind
+	from   int64 // where to go on
+	soft   int   // bytes still wanted
+	pieces []Piece
+}
+
+func (r *reading) add(end int64, data []byte) {
+	r.pieces = append(r.pieces, Piece{Start: r.from, End: end, Data: data})
+	r.soft -= len(data)
+	r.from = end
+}
+
+// read adds what one stream holds up to position to.
+func (r *reading) read(ctx context.Context, stream, to int64) error {
+	for progress := r.from; r.from < to && r.soft > 0; progress = r.from {
+		// Memory first: what is not there any more is in the segments by now.
+		batches := r.db.mem.from(stream, r.from)
+		if batches == nil {
+			if err := r.readSegments(ctx, stream, to); err != nil {
+				return err
+			}
+		}
+		for _, b := range batches {
+			if r.from >= to || r.soft <= 0 {
+				break
+			}
+			if b.Start < b.End {
+				r.add(min(b.End, to), b.Slice(r.kind, r.from, to))
+			}
+		}
+		if r.from == progress {
+			return ErrMissing
+		}
+	}
+	return nil
 }
 
 // segmentsFrom selects the segments that hold the position ?2 of stream ?1 and
@@ -70,39 +83,30 @@ var (
 	segmentsFromOrdinal  = fmt.Sprintf(segmentsFrom, "first")
 )
 
-// readSegments reads at least one piece from the segments.
-func (d *DB) readSegments(ctx context.Context, s *Stream, from, to int64, soft int) ([]Piece, error) {
-	rows, err := d.read.QueryContext(ctx, segmentsFromPosition, s.ID, from)
+// readSegments adds what the segments of one stream hold up to position to.
+func (r *reading) readSegments(ctx context.Context, stream, to int64) error {
+	rows, err := r.db.read.QueryContext(ctx, segmentsFromPosition, stream, r.from)
 	if err != nil {
-		return nil, fmt.Errorf("read %q at %d: %w", s.Path, from, err)
+		return err
 	}
 	defer rows.Close()
-	var pieces []Piece
-	for size := 0; from < to && size < soft && rows.Next(); {
+	for r.from < to && r.soft > 0 && rows.Next() {
 		var g segment
 		if err := g.scan(rows); err != nil {
-			return nil, fmt.Errorf("read %q at %d: %w", s.Path, from, err)
+			return err
 		}
-		if g.start > from || g.end <= from {
+		if g.start > r.from || g.end <= r.from {
 			break
 		}
-		p := Piece{Start: from, End: min(g.end, to), Data: g.data}
-		if p.Start != g.start || p.End != g.end {
-			if p.Data, err = g.slice(s, p.Start, p.End); err != nil {
-				return nil, fmt.Errorf("read %q at %d: %w", s.Path, from, err)
+		end, data := min(g.end, to), g.data
+		if g.start != r.from || g.end != end {
+			if data, err = g.slice(stream, r.kind, r.from, end); err != nil {
+				return err
 			}
 		}
-		pieces = append(pieces, p)
-		size += len(p.Data)
-		from = p.End
+		r.add(end, data)
 	}
-	if err := rows.Err(); err != nil {
-		return nil, fmt.Errorf("read %q at %d: %w", s.Path, from, err)
-	}
-	if len(pieces) == 0 {
-		return nil, fmt.Errorf("read %q at %d: %w", s.Path, from, ErrMissing)
-	}
-	return pieces, nil
+	return rows.Err()
 }
 
 func (s *segment) scan(rows *sql.Rows) error {
@@ -110,11 +114,11 @@ func (s *segment) scan(rows *sql.Rows) error {
 }
 
 // slice cuts [from, to) out of a segment.
-func (s *segment) slice(stream *Stream, from, to int64) ([]byte, error) {
-	if stream.Kind != protocol.KindJSON {
+func (s *segment) slice(stream int64, k protocol.Kind, from, to int64) ([]byte, error) {
+	if k != protocol.KindJSON {
 		return s.data[from-s.start : to-s.start], nil
 	}
-	batches, err := s.batches(stream.ID, stream.Kind)
+	batches, err := s.batches(stream, k)
 	if err != nil {
 		return nil, err
 	}
@@ -122,7 +126,7 @@ func (s *segment) slice(stream *Stream, from, to int64) ([]byte, error) {
 	for _, b := range batches {
 		whole.Sizes = append(whole.Sizes, b.Payload.Sizes...)
 	}
-	return slicePayload(stream.Kind, whole, s.start, from, to), nil
+	return slicePayload(k, whole, s.start, from, to), nil
 }
 
 // Batches returns the batches that hold the messages with ordinals from up to,
@@ -130,11 +134,27 @@ func (s *segment) slice(stream *Stream, from, to int64) ([]byte, error) {
 // be greater than the stream's number of messages.
 func (d *DB) Batches(ctx context.Context, s *Stream, from, to int64) ([]*Batch, error) {
 	var out []*Batch
+	for _, sp := range s.spans() {
+		batches, err := d.ownBatches(ctx, sp.stream, s.Kind, from, min(to, sp.endOrdinal))
+		if err != nil {
+			return nil, fmt.Errorf("read messages of %q: %w", s.Path, err)
+		}
+		for _, b := range batches {
+			out = append(out, b.cut(s.Kind, sp.end))
+		}
+		from = max(from, min(to, sp.endOrdinal))
+	}
+	return out, nil
+}
+
+// ownBatches is Batches for what one stream has written itself.
+func (d *DB) ownBatches(ctx context.Context, stream int64, k protocol.Kind, from, to int64) ([]*Batch, error) {
+	var out []*Batch
 	for next := from; from < to; from = next {
-		batches := d.mem.fromOrdinal(s.ID, from)
+		batches := d.mem.fromOrdinal(stream, from)
 		if batches == nil {
 			var err error
-			if batches, err = d.segmentBatches(ctx, s, from, to); err != nil {
+			if batches, err = d.segmentBatches(ctx, stream, k, from, to); err != nil {
 				return nil, err
 			}
 		}
@@ -145,7 +165,7 @@ func (d *DB) Batches(ctx context.Context, s *Stream, from, to int64) ([]*Batch, 
 			}
 		}
 		if next == from {
-			return nil, fmt.Errorf("read message %d of %q: %w", from, s.Path, ErrMissing)
+			return nil, fmt.Errorf("message %d: %w", from, ErrMissing)
 		}
 	}
 	return out, nil
@@ -153,21 +173,21 @@ func (d *DB) Batches(ctx context.Context, s *Stream, from, to int64) ([]*Batch, 
 
 // segmentBatches decodes segments from the one that holds message ordinal on,
 // until they reach ordinal want.
-func (d *DB) segmentBatches(ctx context.Context, s *Stream, ordinal, want int64) ([]*Batch, error) {
-	rows, err := d.read.QueryContext(ctx, segmentsFromOrdinal, s.ID, ordinal)
+func (d *DB) segmentBatches(ctx context.Context, stream int64, k protocol.Kind, ordinal, want int64) ([]*Batch, error) {
+	rows, err := d.read.QueryContext(ctx, segmentsFromOrdinal, stream, ordinal)
 	if err != nil {
-		return nil, fmt.Errorf("read messages of %q: %w", s.Path, err)
+		return nil, err
 	}
 	defer rows.Close()
 	var out []*Batch
 	for ordinal < want && rows.Next() {
 		var g segment
 		if err := g.scan(rows); err != nil {
-			return nil, fmt.Errorf("read messages of %q: %w", s.Path, err)
+			return nil, err
 		}
-		batches, err := g.batches(s.ID, s.Kind)
+		batches, err := g.batches(stream, k)
 		if err != nil {
-			return nil, fmt.Errorf("read messages of %q: %w", s.Path, err)
+			return nil, err
 		}
 		out = append(out, batches...)
 		if n := len(batches); n > 0 {

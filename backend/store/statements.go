@@ -14,7 +14,7 @@ type statements struct {
 
 	begin, commit, rollback         *sql.Stmt
 	insertStream, closeStream       *sql.Stmt
-	touch, deleteStream             *sql.Stmt
+	touch, softDelete, deleteStream *sql.Stmt
 	insertTombstone, insertGarbage  *sql.Stmt
 	insertOp, deleteOps, foldStream *sql.Stmt
 	foldProducer, sealedSeq         *sql.Stmt
@@ -36,10 +36,12 @@ func (s *statements) prepare(ctx context.Context, conn *sql.Conn) error {
 		{&s.rollback, "ROLLBACK"},
 		{&s.insertStream, `INSERT INTO streams
 			(id, path, incarnation, content_type, system, created_at, ttl, expires_at, deadline,
-			 closed_at, closed_by, closed_by_epoch, closed_by_seq)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`},
+			 closed_at, closed_by, closed_by_epoch, closed_by_seq,
+			 source, forked_from, fork_offset, fork_sub_offset, base, base_messages, tail, messages, bytes)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`},
 		{&s.closeStream, "UPDATE streams SET closed_at = ?, closed_by = ?, closed_by_epoch = ?, closed_by_seq = ? WHERE id = ?"},
 		{&s.touch, "UPDATE streams SET deadline = ? WHERE id = ?"},
+		{&s.softDelete, "UPDATE streams SET deleted_at = ?, deadline = NULL WHERE id = ?"},
 		{&s.deleteStream, "DELETE FROM streams WHERE id = ?"},
 		{&s.insertTombstone, "INSERT OR REPLACE INTO tombstones (path, incarnation) VALUES (?, ?)"},
 		{&s.insertGarbage, "INSERT INTO garbage (stream) VALUES (?)"},

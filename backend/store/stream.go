@@ -26,9 +26,25 @@ type Stream struct {
 	Closed   bool
 	ClosedAt int64
 	ClosedBy *protocol.Producer // the triple of the closing request, if it had one
-	Deleted  bool               // soft-deleted
+	Deleted  bool               // soft-deleted: only its forks still read it
+	Fork     *Fork              // nil: not a fork
 
 	Position
+
+	// lineage is where the positions before Fork.Base lie.
+	lineage []span
+}
+
+// Fork is where a stream branches off its source (PROTOCOL §4.2).
+type Fork struct {
+	Source       int64 // number of the source stream
+	Base         int64 // first position that is the fork's own
+	BaseMessages int64 // messages before Base; the last one may be cut by it
+	// As the client asked for it, to recognise the same request again. Offset is
+	// empty when it was left out.
+	From      string // decoded path
+	Offset    string
+	SubOffset int64
 }
 
 // Position is how far a stream has been written. An append changes nothing else
@@ -78,15 +94,18 @@ func (p Producer) newer(q Producer) bool {
 
 const streamColumns = `id, path, incarnation, content_type, system, created_at, ttl, expires_at, deadline,
 	closed_at, closed_by, closed_by_epoch, closed_by_seq, deleted_at,
+	source, base, base_messages, forked_from, fork_offset, fork_sub_offset,
 	tail, messages, bytes, last_append_at, stream_seq`
 
 // scanStream reads a row of streamColumns.
 func scanStream(scan func(...any) error) (Stream, error) {
 	var s Stream
-	var ttl, deadline, closedAt, epoch, seq, deletedAt, lastAppend sql.NullInt64
-	var expires, closedBy, streamSeq sql.NullString
+	var ttl, deadline, closedAt, epoch, seq, deletedAt, lastAppend, source, subOffset sql.NullInt64
+	var expires, closedBy, streamSeq, forkedFrom, forkOffset sql.NullString
+	var f Fork
 	err := scan(&s.ID, &s.Path, &s.Incarnation, &s.ContentType, &s.System, &s.CreatedAt, &ttl, &expires, &deadline,
 		&closedAt, &closedBy, &epoch, &seq, &deletedAt,
+		&source, &f.Base, &f.BaseMessages, &forkedFrom, &forkOffset, &subOffset,
 		&s.Tail, &s.Messages, &s.Bytes, &lastAppend, &streamSeq)
 	if err != nil {
 		return Stream{}, err
@@ -107,6 +126,10 @@ func scanStream(scan func(...any) error) (Stream, error) {
 		s.ClosedBy = &protocol.Producer{ID: closedBy.String, Epoch: epoch.Int64, Seq: seq.Int64}
 	}
 	s.Deleted = deletedAt.Valid
+	if source.Valid {
+		f.Source, f.From, f.Offset, f.SubOffset = source.Int64, forkedFrom.String, forkOffset.String, subOffset.Int64
+		s.Fork = &f
+	}
 	s.LastAppendAt = lastAppend.Int64
 	s.StreamSeq = streamSeq.String
 	return s, nil
@@ -135,7 +158,7 @@ func (d *DB) Load(ctx context.Context, path string) (s Stream, next int64, err e
 			break
 		}
 	}
-	return s, 0, nil
+	return s, 0, d.Trace(ctx, &s)
 }
 
 func (d *DB) nextIncarnation(ctx context.Context, path string) (int64, error) {

@@ -24,6 +24,7 @@ CREATE TABLE streams (
     fork_offset     TEXT,
     fork_sub_offset INTEGER,
     base            INTEGER NOT NULL DEFAULT 0, -- first position that is not the source's
+    base_messages   INTEGER NOT NULL DEFAULT 0, -- messages before base
     sealed_seq      INTEGER NOT NULL DEFAULT 0,
     tail            INTEGER NOT NULL DEFAULT 0,
     messages        INTEGER NOT NULL DEFAULT 0,
@@ -33,6 +34,7 @@ CREATE TABLE streams (
 ) STRICT;
 CREATE INDEX streams_by_deadline ON streams (deadline) WHERE deadline IS NOT NULL;
 CREATE INDEX streams_by_source ON streams (source) WHERE source IS NOT NULL;
+CREATE INDEX streams_deleted ON streams (id) WHERE deleted_at IS NOT NULL;
 
 -- The append log in arrival order. No secondary index: a commit writes only to
 -- the right edge of one tree, whatever number of streams it touches.
