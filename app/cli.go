@@ -36,11 +36,15 @@ type settings struct {
 	LongPollTimeout string `placeholder:"DURATION" group:"Reads" help:"${long_poll_timeout}"`
 	SSEMaxAge       string `name:"sse-max-age" placeholder:"DURATION" group:"Reads" help:"${sse_max_age}"`
 
-	MaxBodyBytes         string `placeholder:"SIZE" group:"Limits" help:"${max_body_bytes}"`
-	MaxPathBytes         string `placeholder:"NUMBER" group:"Limits" help:"${max_path_bytes}"`
-	MaxHeaderValueBytes  string `placeholder:"NUMBER" group:"Limits" help:"${max_header_value_bytes}"`
-	MaxMessagesPerAppend string `placeholder:"NUMBER" group:"Limits" help:"${max_messages_per_append}"`
-	MaxJSONDepth         string `name:"max-json-depth" placeholder:"NUMBER" group:"Limits" help:"${max_json_depth}"`
+	MaxBodyBytes            string `placeholder:"SIZE" group:"Limits" help:"${max_body_bytes}"`
+	MaxPathBytes            string `placeholder:"NUMBER" group:"Limits" help:"${max_path_bytes}"`
+	MaxHeaderValueBytes     string `placeholder:"NUMBER" group:"Limits" help:"${max_header_value_bytes}"`
+	MaxQueryBytes           string `placeholder:"NUMBER" group:"Limits" help:"${max_query_bytes}"`
+	MaxMessagesPerAppend    string `placeholder:"NUMBER" group:"Limits" help:"${max_messages_per_append}"`
+	MaxJSONDepth            string `name:"max-json-depth" placeholder:"NUMBER" group:"Limits" help:"${max_json_depth}"`
+	BodyTimeout             string `placeholder:"DURATION" group:"Limits" help:"${body_timeout}"`
+	MaxLiveReaders          string `placeholder:"NUMBER" group:"Limits" help:"${max_live_readers}"`
+	MaxLiveReadersPerClient string `placeholder:"NUMBER" group:"Limits" help:"${max_live_readers_per_client}"`
 
 	LogLevel string `placeholder:"LEVEL" group:"Logging" help:"${log_level}"`
 }

@@ -15,6 +15,7 @@ import (
 	"tailrace/backend/config"
 	"tailrace/backend/engine"
 	"tailrace/backend/inspect"
+	"tailrace/backend/metrics"
 	"tailrace/backend/protocol"
 	"tailrace/backend/server"
 	"tailrace/backend/store"
@@ -106,6 +107,7 @@ func limits(c *config.Config) protocol.Limits {
 		BodyBytes:         c.MaxBodyBytes,
 		PathBytes:         c.MaxPathBytes,
 		HeaderValueBytes:  c.MaxHeaderValueBytes,
+		QueryBytes:        c.MaxQueryBytes,
 		MessagesPerAppend: c.MaxMessagesPerAppend,
 		JSONDepth:         c.MaxJSONDepth,
 	}
@@ -113,16 +115,20 @@ func limits(c *config.Config) protocol.Limits {
 
 func (b *Backend) protocolHandler(o Options) http.Handler {
 	return server.New(server.Options{
-		Engine:          b.engine,
-		Limits:          limits(&o.Config),
-		LongPollTimeout: o.Config.LongPollTimeout,
-		SSEMaxAge:       o.Config.SSEMaxAge,
-		CacheControl:    o.Config.CacheControl,
-		CORSOrigins:     o.Config.CORSOrigins,
-		Hosts:           o.Config.Hosts,
-		Version:         o.Version,
-		Now:             o.Now,
-		Log:             o.Log,
+		Engine:              b.engine,
+		Limits:              limits(&o.Config),
+		LongPollTimeout:     o.Config.LongPollTimeout,
+		SSEMaxAge:           o.Config.SSEMaxAge,
+		BodyTimeout:         o.Config.BodyTimeout,
+		MaxReaders:          o.Config.MaxLiveReaders,
+		MaxReadersPerClient: o.Config.MaxLiveReadersPerClient,
+		Metrics:             metrics.Handler(b.engine, b.store),
+		CacheControl:        o.Config.CacheControl,
+		CORSOrigins:         o.Config.CORSOrigins,
+		Hosts:               o.Config.Hosts,
+		Version:             o.Version,
+		Now:                 o.Now,
+		Log:                 o.Log,
 	})
 }
 

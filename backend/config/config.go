@@ -27,10 +27,15 @@ type Config struct {
 	CacheControl    string        // Cache-Control of catch-up reads
 	LongPollTimeout time.Duration // how long a long-poll waits for data
 	SSEMaxAge       time.Duration // how long an SSE response lives before the client has to reconnect
+	BodyTimeout     time.Duration // how long a request body may pause
+
+	MaxLiveReaders          int // most long-polls and SSE responses at a time
+	MaxLiveReadersPerClient int // most of them from one address
 
 	MaxBodyBytes         int64 // largest body of a PUT or POST
 	MaxPathBytes         int   // longest stream path
 	MaxHeaderValueBytes  int   // longest Producer-Id, Stream-Seq or Content-Type
+	MaxQueryBytes        int   // longest query string
 	MaxMessagesPerAppend int   // most messages in one JSON array
 	MaxJSONDepth         int   // deepest nesting of one JSON message
 
@@ -46,17 +51,21 @@ func Default() Config {
 func defaults(p platform) Config {
 	limits := protocol.DefaultLimits()
 	return Config{
-		Listen:               DefaultListen,
-		Inspect:              DefaultInspect,
-		DataDir:              p.dataDir(),
-		CacheControl:         "no-store",
-		LongPollTimeout:      20 * time.Second,
-		SSEMaxAge:            60 * time.Second,
-		MaxBodyBytes:         limits.BodyBytes,
-		MaxPathBytes:         limits.PathBytes,
-		MaxHeaderValueBytes:  limits.HeaderValueBytes,
-		MaxMessagesPerAppend: limits.MessagesPerAppend,
-		MaxJSONDepth:         limits.JSONDepth,
-		LogLevel:             "info",
+		Listen:                  DefaultListen,
+		Inspect:                 DefaultInspect,
+		DataDir:                 p.dataDir(),
+		CacheControl:            "no-store",
+		LongPollTimeout:         20 * time.Second,
+		SSEMaxAge:               60 * time.Second,
+		BodyTimeout:             30 * time.Second,
+		MaxLiveReaders:          20000,
+		MaxLiveReadersPerClient: 15000,
+		MaxBodyBytes:            limits.BodyBytes,
+		MaxPathBytes:            limits.PathBytes,
+		MaxHeaderValueBytes:     limits.HeaderValueBytes,
+		MaxQueryBytes:           limits.QueryBytes,
+		MaxMessagesPerAppend:    limits.MessagesPerAppend,
+		MaxJSONDepth:            limits.JSONDepth,
+		LogLevel:                "info",
 	}
 }

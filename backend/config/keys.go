@@ -104,6 +104,12 @@ func Keys() []Key {
 			check: func(c Config) error { return checkInt("max_header_value_bytes", c.MaxHeaderValueBytes, 16, 65536) },
 		},
 		{
+			Name: "max_query_bytes", Group: GroupLimits,
+			Help:  "Longest query string, in bytes",
+			field: func(c *Config) any { return &c.MaxQueryBytes },
+			check: func(c Config) error { return checkInt("max_query_bytes", c.MaxQueryBytes, 128, 65536) },
+		},
+		{
 			Name: "max_messages_per_append", Group: GroupLimits,
 			Help:  "Most messages in the JSON array of one append",
 			field: func(c *Config) any { return &c.MaxMessagesPerAppend },
@@ -114,6 +120,26 @@ func Keys() []Key {
 			Help:  "Deepest nesting of arrays and objects in one JSON body",
 			field: func(c *Config) any { return &c.MaxJSONDepth },
 			check: func(c Config) error { return checkInt("max_json_depth", c.MaxJSONDepth, 1, 10000) },
+		},
+		{
+			Name: "body_timeout", Group: GroupLimits,
+			Help:  "How long a request body may pause before the request gets 408",
+			field: func(c *Config) any { return &c.BodyTimeout },
+			check: func(c Config) error { return checkDuration("body_timeout", c.BodyTimeout) },
+		},
+		{
+			Name: "max_live_readers", Group: GroupLimits,
+			Help:  "Most long-polls and SSE responses open at a time; more get 503",
+			field: func(c *Config) any { return &c.MaxLiveReaders },
+			check: func(c Config) error { return checkInt("max_live_readers", c.MaxLiveReaders, 1, 1<<20) },
+		},
+		{
+			Name: "max_live_readers_per_client", Group: GroupLimits,
+			Help:  "Most of them from one address; more get 429",
+			field: func(c *Config) any { return &c.MaxLiveReadersPerClient },
+			check: func(c Config) error {
+				return checkInt("max_live_readers_per_client", c.MaxLiveReadersPerClient, 1, 1<<20)
+			},
 		},
 		{
 			Name: "log_level", Group: GroupLog,

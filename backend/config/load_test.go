@@ -77,6 +77,7 @@ func TestLoadEverySetting(t *testing.T) {
 		CORSOrigins: []string{"http://a.test", "http://b.test:1"}, Hosts: []string{"a.test", "b.test"},
 		CacheControl: "max-age=1", LongPollTimeout: 1500 * time.Millisecond, SSEMaxAge: 90 * time.Second,
 		MaxBodyBytes: 3 << 20, MaxPathBytes: 7, MaxHeaderValueBytes: 77, MaxMessagesPerAppend: 777, MaxJSONDepth: 7777,
+		MaxQueryBytes: 777, BodyTimeout: 7 * time.Second, MaxLiveReaders: 77, MaxLiveReadersPerClient: 7,
 		LogLevel: "error",
 	}
 

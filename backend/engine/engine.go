@@ -229,3 +229,22 @@ func (e *Engine) Exists(path string) error {
 	r.Close()
 	return nil
 }
+
+// Sequencers is the number of paths in use.
+func (e *Engine) Sequencers() int {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return len(e.active)
+}
+
+// Ready returns nil when the engine takes writes: it is not closing, and the
+// last commit did not fail.
+func (e *Engine) Ready() error {
+	e.mu.Lock()
+	closed := e.closed
+	e.mu.Unlock()
+	if closed {
+		return protocol.ErrShuttingDown
+	}
+	return e.db.Failing()
+}

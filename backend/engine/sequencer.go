@@ -137,6 +137,9 @@ func (s *sequencer) run() {
 			}
 			deadline.Reset(s.untilDeadline())
 		case <-deadline.C:
+			if s.readers.Load() > 0 {
+				s.touch() // an open live reader holds off a sliding TTL
+			}
 			_ = s.expireIfDue() // it logs what fails; the timer tries again
 			deadline.Reset(s.untilDeadline())
 		case <-idle.C:

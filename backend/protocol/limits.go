@@ -11,6 +11,8 @@ type Limits struct {
 	HeaderValueBytes int
 	// MessagesPerAppend is the largest number of JSON messages in one append.
 	MessagesPerAppend int
+	// QueryBytes is the longest query string, in bytes.
+	QueryBytes int
 	// JSONDepth is how deep JSON arrays and objects may nest.
 	JSONDepth int
 }
@@ -21,6 +23,7 @@ func DefaultLimits() Limits {
 		BodyBytes:         64 << 20,
 		PathBytes:         1024,
 		HeaderValueBytes:  1024,
+		QueryBytes:        4096,
 		MessagesPerAppend: 65_536,
 		JSONDepth:         512,
 	}

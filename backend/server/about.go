@@ -26,7 +26,8 @@ Every stream that is created, closed or deleted is announced in
 `, s.o.Version, base)
 }
 
-// health answers GET /healthz: the server is up and takes requests.
+// health answers GET /healthz. That it answers shows that the server lives; 200
+// that it takes writes, 503 that it does not, and why.
 func (s *Server) health(w http.ResponseWriter, r *http.Request) {
 	if !getOnly(w, r) {
 		s.fail(w, r, errMethod)
@@ -35,7 +36,12 @@ func (s *Server) health(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
 	h["Content-Type"] = valueJSON
 	h["Cache-Control"] = valueNoStore
-	fmt.Fprintln(w, `{"status":"ok"}`)
+	if err := s.o.Engine.Ready(); err != nil {
+		w.WriteHeader(http.StatusServiceUnavailable)
+		fmt.Fprintf(w, `{"live":true,"ready":false,"reason":%q}`+"\n", err.Error())
+		return
+	}
+	fmt.Fprintln(w, `{"live":true,"ready":true}`)
 }
 
 func getOnly(w http.ResponseWriter, r *http.Request) bool {

@@ -1,9 +1,6 @@
 package server
 
 import (
-	"bytes"
-	"errors"
-	"io"
 	"net/http"
 	"strconv"
 
@@ -74,42 +71,4 @@ func (s *Server) parseAppend(w http.ResponseWriter, r *http.Request) (*engine.Ap
 		req.Payload, req.PayloadErr = protocol.FramePayload(protocol.KindOf(media), body, false, s.o.Limits)
 	}
 	return req, nil
-}
-
-// body reads a request body of any framing, up to the limit. It never trusts
-// Content-Length for more memory than has arrived.
-func (s *Server) body(w http.ResponseWriter, r *http.Request) ([]byte, error) {
-	limit := &protocol.LimitError{Limit: "max_body_bytes", Max: s.o.Limits.BodyBytes, Status: http.StatusRequestEntityTooLarge}
-	if r.ContentLength > s.o.Limits.BodyBytes {
-		return nil, limit
-	}
-	if r.ContentLength == 0 {
-		return nil, nil
-	}
-	const presize = 1 << 20
-	var data []byte
-	var err error
-	if r.ContentLength > 0 && r.ContentLength <= presize {
-		// The log keeps it in memory for a while, so it is no larger than it must be.
-		data = make([]byte, r.ContentLength)
-		_, err = io.ReadFull(r.Body, data)
-	} else {
-		var b bytes.Buffer
-		if r.ContentLength > 0 {
-			b.Grow(presize)
-		}
-		_, err = b.ReadFrom(http.MaxBytesReader(w, r.Body, s.o.Limits.BodyBytes))
-		data = b.Bytes()
-	}
-	if err != nil {
-		var tooLarge *http.MaxBytesError
-		if errors.As(err, &tooLarge) {
-			return nil, limit
-		}
-		if errors.Is(err, io.ErrUnexpectedEOF) {
-			return nil, &protocol.BadRequestError{Field: "body", Reason: "ended before it was complete; nothing was written"}
-		}
-		return nil, &protocol.BadRequestError{Field: "body", Reason: "could not be read: " + err.Error()}
-	}
-	return data, nil
 }

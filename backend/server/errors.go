@@ -16,8 +16,10 @@ var (
 	errMethod    = errors.New("this method is not supported for streams; use " + streamMethods)
 	errNoControl = errors.New("this version has no subscription API; paths that begin with " +
 		protocol.ControlPrefix + " are reserved for it")
-	errHost   = errors.New("this Host name is not allowed; use localhost or 127.0.0.1, or add the name to hosts in the configuration")
-	errOrigin = errors.New("this Origin may not write; add it to cors_origins in the configuration")
+	errEncoded = errors.New("Content-Encoding is not supported; send the body as it is")
+	errSlow    = errors.New("the body paused for too long; nothing was written")
+	errHost    = errors.New("this Host name is not allowed; use localhost or 127.0.0.1, or add the name to hosts in the configuration")
+	errOrigin  = errors.New("this Origin may not write; add it to cors_origins in the configuration")
 )
 
 // reply is what an error means to a client.
@@ -44,6 +46,8 @@ var replies = []struct {
 	{errNoRoute, reply{http.StatusNotFound, "NOT_FOUND"}},
 	{errMethod, reply{http.StatusMethodNotAllowed, "METHOD_NOT_ALLOWED"}},
 	{errNoControl, reply{http.StatusNotFound, "NOT_FOUND"}},
+	{errEncoded, reply{http.StatusUnsupportedMediaType, "ENCODED_BODY"}},
+	{errSlow, reply{http.StatusRequestTimeout, "BODY_TIMEOUT"}},
 	{errHost, reply{http.StatusForbidden, "HOST_NOT_ALLOWED"}},
 	{errOrigin, reply{http.StatusForbidden, "ORIGIN_NOT_ALLOWED"}},
 }
@@ -58,6 +62,7 @@ func classify(h http.Header, err error) (reply, bool) {
 		stale    *protocol.StaleEpochError
 		gap      *protocol.SeqGapError
 		seq      *protocol.StreamSeqError
+		readers  *tooManyReadersError
 	)
 	switch {
 	case errors.As(err, &bad):
@@ -79,6 +84,8 @@ func classify(h http.Header, err error) (reply, bool) {
 		return reply{http.StatusConflict, "SEQUENCE_GAP"}, true
 	case errors.As(err, &seq):
 		return reply{http.StatusConflict, "STREAM_SEQ"}, true
+	case errors.As(err, &readers):
+		return reply{readers.status, "TOO_MANY_READERS"}, true
 	}
 	for _, known := range replies {
 		if errors.Is(err, known.err) {
@@ -106,10 +113,16 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	rep, known := classify(h, err)
 	message := err.Error()
 	if !known {
-		s.o.Log.Error("request failed", "method", r.Method, "path", r.URL.Path, "error", err)
-		message = "internal error; the server's log has the details"
+		id := w.Header().Get(headerRequestID)
+		if id == "" {
+			id = s.ids.next()
+			set(h, headerRequestID, id)
+		}
+		s.o.Log.Error("request failed", "id", id, "method", r.Method, "path", r.URL.Path, "error", err)
+		message = "internal error; the server's log has the details under " + id
 	}
-	if rep.status == http.StatusServiceUnavailable || rep.status == http.StatusInsufficientStorage {
+	switch rep.status {
+	case http.StatusServiceUnavailable, http.StatusInsufficientStorage, http.StatusTooManyRequests:
 		set(h, "Retry-After", "1")
 	}
 	h["Content-Type"] = valueJSON

@@ -12,6 +12,11 @@ import (
 // longPoll answers at once when there is data behind from, else as soon as there
 // is some, the stream is closed or gone, or the time is up (PROTOCOL §5.7).
 func (s *Server) longPoll(w http.ResponseWriter, r *http.Request, rd *engine.Reader, req readRequest, from int64) error {
+	client := clientOf(r)
+	if err := s.readers.enter(client); err != nil {
+		return err
+	}
+	defer s.readers.leave(client)
 	rd.Follow()
 	timeout := time.NewTimer(s.o.LongPollTimeout)
 	defer timeout.Stop()

@@ -19,6 +19,11 @@ type Options struct {
 	// SSEMaxAge is how long an SSE response lasts, give or take a twelfth, before
 	// the client is made to reconnect.
 	SSEMaxAge time.Duration
+	// BodyTimeout is how long a request body may pause.
+	BodyTimeout time.Duration
+	// MaxReaders and MaxReadersPerClient bound open live readers, in all and from
+	// one address.
+	MaxReaders, MaxReadersPerClient int
 	// CacheControl is sent with catch-up reads.
 	CacheControl string
 	// CORSOrigins are the origins beyond loopback pages that may use the server
@@ -26,6 +31,8 @@ type Options struct {
 	CORSOrigins []string
 	// Hosts are the Host names beyond loopback names that requests may name.
 	Hosts []string
+	// Metrics answers /metrics.
+	Metrics http.Handler
 	// Version is shown at /.
 	Version string
 	Now     func() time.Time
@@ -34,19 +41,34 @@ type Options struct {
 
 // Server is the handler of the data listener.
 type Server struct {
-	o      Options
-	policy policy
+	o       Options
+	policy  policy
+	readers readerCount
+	ids     requestIDs
 }
 
 // New returns a server.
 func New(o Options) *Server {
-	return &Server{o: o, policy: newPolicy(o.Hosts, o.CORSOrigins)}
+	return &Server{
+		o:       o,
+		policy:  newPolicy(o.Hosts, o.CORSOrigins),
+		readers: newReaderCount(o.MaxReaders, o.MaxReadersPerClient),
+		ids:     newRequestIDs(),
+	}
 }
 
 // ServeHTTP implements http.Handler. It routes on the escaped path, because a
 // stream path may hold escaped slashes and dots that http.ServeMux would
 // rewrite.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if s.o.Log.Enabled(r.Context(), slog.LevelDebug) {
+		s.serveLogged(w, r)
+		return
+	}
+	s.serve(w, r)
+}
+
+func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
 	h["X-Content-Type-Options"] = valueNosniff
 	h["Cross-Origin-Resource-Policy"] = valueCrossOrigin
@@ -68,6 +90,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.about(w, r)
 	case "/healthz":
 		s.health(w, r)
+	case "/metrics":
+		s.o.Metrics.ServeHTTP(w, r)
 	default:
 		s.fail(w, r, errNoRoute)
 	}
@@ -86,6 +110,9 @@ const streamMethods = "GET, HEAD, PUT, POST, DELETE, OPTIONS"
 
 func (s *Server) serveStream(w http.ResponseWriter, r *http.Request, escaped string) {
 	path, err := protocol.ParsePath(escaped, s.o.Limits)
+	if err == nil && len(r.URL.RawQuery) > s.o.Limits.QueryBytes {
+		err = &protocol.LimitError{Limit: "max_query_bytes", Max: int64(s.o.Limits.QueryBytes), Status: http.StatusRequestURITooLong}
+	}
 	if err == nil && protocol.IsControlPath(path) {
 		err = errNoControl
 	}

@@ -25,6 +25,11 @@ const (
 // (PROTOCOL §5.8). It ends when the stream is closed or gone, when the client
 // has left, and after the maximum age.
 func (s *Server) sse(w http.ResponseWriter, r *http.Request, rd *engine.Reader, req readRequest, from int64) error {
+	client := clientOf(r)
+	if err := s.readers.enter(client); err != nil {
+		return err
+	}
+	defer s.readers.leave(client)
 	rd.Follow()
 	st, _, err := rd.Current()
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"runtime"
 	"strings"
+	"time"
 
 	sqlite "modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
@@ -117,7 +118,16 @@ func (c *committer) run() {
 			}
 		}
 		group = c.gather(group)
+		began := time.Now()
 		err := c.commit(ctx, group)
+		if err == nil {
+			c.db.commits.add(time.Since(began))
+			c.db.writes.Add(uint64(len(group)))
+			c.db.failing.Store(nil)
+		} else {
+			c.db.failed.Add(1)
+			c.db.failing.Store(&err)
+		}
 		for _, r := range group {
 			r.reply <- err
 		}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 
 	"tailrace/backend/protocol"
 )
@@ -36,6 +37,10 @@ type DB struct {
 
 	ids      idAllocator
 	registry registry
+
+	commits        histogram
+	writes, failed atomic.Uint64
+	failing        atomic.Pointer[error] // of the last commit
 }
 
 // idAllocator hands out stream numbers. They are never used twice: rows of a

@@ -249,3 +249,10 @@ func (m *memtable) unsealed() (unsealed, backlog int) {
 	defer m.mu.RUnlock()
 	return m.unsealedBytes, m.backlogBytes
 }
+
+// sizes returns the bytes that are not sealed, and all that are cached.
+func (m *memtable) sizes() (unsealed, cached int) {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	return m.unsealedBytes, m.bytes
+}
