@@ -85,7 +85,7 @@ func Open(o Options) (_ *Backend, err error) {
 	if b.inspector, err = listenInspector(o.Config.Inspect); err != nil {
 		return nil, err
 	}
-	if b.store, err = store.Open(base, o.Config.DataDir, store.Options{}); err != nil {
+	if b.store, err = openStore(base, o); err != nil {
 		return nil, err
 	}
 	if b.engine, err = engine.Open(base, b.store, engine.Options{Now: o.Now, Log: o.Log}); err != nil {
@@ -100,6 +100,23 @@ func Open(o Options) (_ *Backend, err error) {
 		PID: os.Getpid(), DataURL: b.DataURL(), InspectorURL: b.InspectorURL(), Token: b.gate.Token(),
 	})
 	return b, err
+}
+
+// openStore opens the log. A damaged one is kept aside and a new one is begun: a
+// server for development that does not start helps nobody, and nothing is lost
+// that was not lost already.
+func openStore(ctx context.Context, o Options) (*store.DB, error) {
+	db, err := store.Open(ctx, o.Config.DataDir, store.Options{})
+	var damaged *store.DamagedError
+	if !errors.As(err, &damaged) {
+		return db, err
+	}
+	kept, asideErr := store.SetAside(o.Config.DataDir, o.Now())
+	if asideErr != nil {
+		return nil, errors.Join(err, asideErr)
+	}
+	o.Log.Error("the database was damaged; it is kept, and a new one was begun", "error", err, "kept", kept)
+	return store.Open(ctx, o.Config.DataDir, store.Options{})
 }
 
 func limits(c *config.Config) protocol.Limits {

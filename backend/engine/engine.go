@@ -26,7 +26,7 @@ type Options struct {
 // Engine holds the sequencers of all streams in use.
 type Engine struct {
 	db        *store.DB
-	now       func() time.Time
+	clock     clock
 	log       *slog.Logger
 	idleAfter time.Duration
 
@@ -56,14 +56,11 @@ type Totals struct {
 func Open(ctx context.Context, db *store.DB, o Options) (*Engine, error) {
 	e := &Engine{
 		db:        db,
-		now:       o.Now,
+		clock:     newClock(o.Now),
 		log:       o.Log,
 		idleAfter: o.IdleAfter,
 		sweep:     make(chan struct{}, 1),
 		active:    map[string]*sequencer{},
-	}
-	if e.now == nil {
-		e.now = time.Now
 	}
 	if e.log == nil {
 		e.log = slog.Default()
@@ -95,7 +92,7 @@ func (e *Engine) openRegistry(ctx context.Context) error {
 			ContentType: "application/json",
 			Kind:        protocol.KindJSON,
 			System:      true,
-			CreatedAt:   e.now().UnixMilli(),
+			CreatedAt:   e.clock.wall().UnixMilli(),
 		}
 		err = e.db.Commit(&store.Write{Stream: &s, Create: true})
 	}
@@ -110,7 +107,7 @@ func (e *Engine) openRegistry(ctx context.Context) error {
 	e.db.StartRegistry(s, func(pos store.Position) {
 		messages := pos.Messages - s.Messages
 		s.Position = pos
-		q.meter.add(e.now(), messages)
+		q.meter.add(e.clock.wall(), messages)
 		q.topic.Publish(&State{Exists: true, Stream: s})
 	})
 	return nil

@@ -46,7 +46,7 @@ func (s *sequencer) deadline(st *State) int64 {
 // out under an open live reader.
 func (s *sequencer) expired(st *State) bool {
 	d := s.deadline(st)
-	return d != 0 && d <= s.engine.now().UnixMilli() && (!st.Expiry.HasTTL || s.readers.Load() == 0)
+	return d != 0 && d <= s.engine.clock.forExpiry(st.Expiry) && (!st.Expiry.HasTTL || s.readers.Load() == 0)
 }
 
 // touch restarts a sliding TTL (PROTOCOL §5.1).
@@ -55,8 +55,7 @@ func (s *sequencer) touch() {
 	if s.deadline(st) == 0 || !st.Expiry.HasTTL {
 		return
 	}
-	now := s.engine.now().UnixMilli()
-	s.touched.Store(max(now, s.touched.Load()))
+	s.touched.Store(s.engine.clock.steady())
 	if s.deadline(st) > s.stored.Load() {
 		s.wake() // time to store a later deadline
 	}
@@ -64,15 +63,19 @@ func (s *sequencer) touch() {
 
 // untilDeadline is how long run may sleep before it must look at the deadline.
 func (s *sequencer) untilDeadline() time.Duration {
-	d := s.deadline(s.state())
+	st := s.state()
+	d := s.deadline(st)
 	if d == 0 {
 		return math.MaxInt64
 	}
-	left := time.Duration(d-s.engine.now().UnixMilli()) * time.Millisecond
+	left := time.Duration(d-s.engine.clock.forExpiry(st.Expiry)) * time.Millisecond
 	// An expired stream that could not be removed (a full disk), or that a reader
 	// keeps alive, is looked at again in a second.
 	if left <= 0 {
 		return time.Second
+	}
+	if !st.Expiry.HasTTL {
+		left = min(left, sweepInterval) // the wall clock may be set meanwhile
 	}
 	return left
 }
@@ -107,7 +110,7 @@ func (s *sequencer) storeDeadline(exact bool) {
 		stream.Deadline = storedDeadline(st.Expiry, s.touched.Load())
 	case s.readers.Load() > 0:
 		// Held by live readers: the sweeper need not ask again at once.
-		stream.Deadline = max(d, s.engine.now().Add(sweepInterval).UnixMilli())
+		stream.Deadline = max(d, s.engine.clock.steady()+sweepInterval.Milliseconds())
 	}
 	if stream.Deadline == s.stored.Load() {
 		return
@@ -168,8 +171,9 @@ func (e *Engine) runSweeper() {
 
 // sweepOnce expires what is due and returns how long to wait.
 func (e *Engine) sweepOnce() time.Duration {
-	now := e.now().UnixMilli()
-	paths, next, err := e.db.Due(e.stop, now, sweepLimit)
+	e.collectOrphans()
+	steady, wall := e.clock.steady(), e.clock.wall().UnixMilli()
+	paths, wait, err := e.db.Due(e.stop, steady, wall, sweepLimit)
 	if err != nil {
 		if e.stop.Err() == nil {
 			e.log.Error("looking for expired streams failed", "error", err)
@@ -179,10 +183,5 @@ func (e *Engine) sweepOnce() time.Duration {
 	for _, path := range paths {
 		e.do(path, command{expire: true}) // the sequencer logs what fails
 	}
-	e.collectOrphans()
-	if next == 0 {
-		return sweepInterval
-	}
-	left := time.Duration(next-e.now().UnixMilli()) * time.Millisecond
-	return min(max(left, sweepPause), sweepInterval)
+	return min(max(time.Duration(wait)*time.Millisecond, sweepPause), sweepInterval)
 }

@@ -105,6 +105,6 @@ func (s *sequencer) activity() (Activity, bool) {
 		Deadline:  s.deadline(v.Value),
 		Readers:   s.readers.Load(),
 		Producers: s.producerCount.Load(),
-		Rate:      s.meter.rate(s.engine.now()),
+		Rate:      s.meter.rate(s.engine.clock.wall()),
 	}, true
 }

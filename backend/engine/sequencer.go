@@ -137,9 +137,6 @@ func (s *sequencer) run() {
 			}
 			deadline.Reset(s.untilDeadline())
 		case <-deadline.C:
-			if s.readers.Load() > 0 {
-				s.touch() // an open live reader holds off a sliding TTL
-			}
 			_ = s.expireIfDue() // it logs what fails; the timer tries again
 			deadline.Reset(s.untilDeadline())
 		case <-idle.C:
@@ -275,7 +272,7 @@ func (s *sequencer) create(r *CreateRequest) (Created, error) {
 		return Created{}, err
 	}
 	s.stored.Store(stream.Deadline)
-	s.touched.Store(stream.CreatedAt)
+	s.touched.Store(s.engine.clock.steady())
 	s.producers = map[string]store.Producer{}
 	s.engine.totals.Streams.Add(1)
 	if len(w.Batches) > 0 {
@@ -308,7 +305,7 @@ func (s *sequencer) newStream(r *CreateRequest) (store.Stream, error) {
 	if err != nil {
 		return store.Stream{}, err
 	}
-	now := s.engine.now().UnixMilli()
+	now := s.engine.clock.wall().UnixMilli()
 	stream := store.Stream{
 		ID:          s.engine.db.NextID(),
 		Path:        s.path,
@@ -325,7 +322,7 @@ func (s *sequencer) newStream(r *CreateRequest) (store.Stream, error) {
 	if r.branch != nil {
 		r.branch.inherit(&stream, r)
 	}
-	stream.Deadline = storedDeadline(stream.Expiry, now)
+	stream.Deadline = storedDeadline(stream.Expiry, s.engine.clock.steady())
 	return stream, nil
 }
 
@@ -357,7 +354,7 @@ func (s *sequencer) drop(st *State) error {
 		return err
 	}
 	stream := st.Stream
-	w := &store.Write{Stream: &stream, Now: s.engine.now().UnixMilli()}
+	w := &store.Write{Stream: &stream, Now: s.engine.clock.wall().UnixMilli()}
 	if inUse {
 		stream.Deleted = true
 		w.SoftDelete, w.Announce = true, announce(&stream, opUpdate)
@@ -407,7 +404,7 @@ func (s *sequencer) appendAll(batch []command, results []result) error {
 	if err := st.takesRequests(); err != nil {
 		return err
 	}
-	d := newDraft(st, s.producers, s.engine.now().UnixMilli())
+	d := newDraft(st, s.producers, s.engine.clock.wall().UnixMilli())
 	accepted := false
 	for i, c := range batch {
 		results[i].appended, results[i].err = d.append(c.append)
@@ -439,7 +436,7 @@ func (s *sequencer) count(batches []*store.Batch) {
 		messages += int64(b.Payload.Messages())
 		bytes += int64(len(b.Payload.Data))
 	}
-	s.meter.add(s.engine.now(), messages)
+	s.meter.add(s.engine.clock.wall(), messages)
 	s.engine.totals.Appends.Add(int64(len(batches)))
 	s.engine.totals.Bytes.Add(bytes)
 }

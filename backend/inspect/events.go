@@ -203,7 +203,9 @@ func (f *feed) sendChanges() {
 		path := a.State.Path
 		m := markOf(a)
 		if m != f.known[path] || changed[path] {
-			rows[path] = newStream(&a.State.Stream, a)
+			row := newStream(&a.State.Stream, a)
+			row.Forks, f.err = f.s.o.Store.Forks(f.ctx, a.State.ID)
+			rows[path] = row
 		}
 		known[path] = m
 		delete(removed, path)

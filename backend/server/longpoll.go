@@ -70,7 +70,19 @@ func (s *Server) longPollEmpty(w http.ResponseWriter, st *engine.State, req read
 	w.WriteHeader(http.StatusNoContent)
 }
 
-// cursor is the cursor of a live response (PROTOCOL §10.1).
+// cursor is the cursor of a live response (PROTOCOL §10.1). Cursors never go
+// back, not even when the clock does.
 func (s *Server) cursor(req readRequest) string {
-	return protocol.NextCursor(s.o.Now(), req.cursor, 1+rand.IntN(3600))
+	now := s.o.Now().Unix()
+	for {
+		latest := s.latest.Load()
+		if now <= latest {
+			now = latest
+			break
+		}
+		if s.latest.CompareAndSwap(latest, now) {
+			break
+		}
+	}
+	return protocol.NextCursor(time.Unix(now, 0), req.cursor, 1+rand.IntN(3600))
 }

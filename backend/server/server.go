@@ -4,6 +4,7 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"tailrace/backend/engine"
@@ -45,6 +46,7 @@ type Server struct {
 	policy  policy
 	readers readerCount
 	ids     requestIDs
+	latest  atomic.Int64 // unix seconds of the newest cursor
 }
 
 // New returns a server.

@@ -2,7 +2,7 @@ package store
 
 import (
 	"encoding/binary"
-	"errors"
+	"hash/crc32"
 	"sort"
 
 	"tailrace/backend/protocol"
@@ -64,7 +64,9 @@ func appendSizes(b []byte, sizes []int) []byte {
 	return b
 }
 
-var errCorruptMeta = errors.New("segment metadata is damaged")
+var errCorruptMeta = &DamagedError{What: "the metadata of a segment"}
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 // metaReader decodes the varints of a blob and remembers the first error.
 type metaReader struct {
@@ -125,13 +127,27 @@ type segment struct {
 
 // metaVersion is the first byte of a segment's meta.
 //
-//	meta  = version:1  totalBytes  producers  name*  batches  batch*
+//	meta  = version:1  crc32c(data):4  totalBytes  producers  name*  batches  batch*
 //	name  = length bytes
 //	batch = flags:1  messages  size*  timeDelta(signed)  [producer epoch seq]
 //
-// All numbers but version and flags are varints. totalBytes counts the stream's
+// All numbers but version, checksum (big-endian) and flags are varints. totalBytes counts the stream's
 // payload before the segment; producer is an index into the names.
 const metaVersion = 1
+
+// metaHeader is the length of version and checksum.
+const metaHeader = 1 + 4
+
+// check verifies that a segment's data is what was written.
+func (s *segment) check() error {
+	if len(s.meta) < metaHeader || s.meta[0] != metaVersion {
+		return errCorruptMeta
+	}
+	if binary.BigEndian.Uint32(s.meta[1:]) != crc32.Checksum(s.data, castagnoli) {
+		return &DamagedError{What: "the data of a segment"}
+	}
+	return nil
+}
 
 const (
 	flagProducer = 1 << iota
@@ -154,7 +170,7 @@ func sealSegment(k protocol.Kind, batches []*Batch) segment {
 		}
 	}
 	data := make([]byte, 0, size)
-	meta := append(make([]byte, 0, 16+8*len(batches)), metaVersion)
+	meta := append(make([]byte, 0, 24+8*len(batches)), metaVersion, 0, 0, 0, 0)
 	meta = binary.AppendUvarint(meta, uint64(first.TotalBytes-payloadBytes(first.Payload)))
 	meta = binary.AppendUvarint(meta, uint64(len(order)))
 	for _, name := range order {
@@ -186,6 +202,7 @@ func sealSegment(k protocol.Kind, batches []*Batch) segment {
 			meta = binary.AppendUvarint(meta, uint64(b.Producer.Seq))
 		}
 	}
+	binary.BigEndian.PutUint32(meta[1:], crc32.Checksum(data, castagnoli))
 	return segment{start: first.Start, end: last.End, first: first.First, lastAt: last.Time, meta: meta, data: data}
 }
 
@@ -201,10 +218,7 @@ func payloadBytes(p protocol.Payload) int64 {
 
 // batches decodes a segment. The batches share the segment's data.
 func (s *segment) batches(stream int64, k protocol.Kind) ([]*Batch, error) {
-	if len(s.meta) == 0 || s.meta[0] != metaVersion {
-		return nil, errCorruptMeta
-	}
-	r := metaReader{b: s.meta[1:]}
+	r := metaReader{b: s.meta[metaHeader:]} // check has seen that it is there
 	total := r.uvarint()
 	names := make([]string, 0, 4)
 	for n := r.uvarint(); n > 0 && !r.bad; n-- {

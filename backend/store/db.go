@@ -60,9 +60,15 @@ func (d *DB) NextID() int64 {
 
 // Open opens the log in a folder, creating it if there is none, and starts the
 // committer. A database of a newer version is refused with a
-// *[NewerSchemaError].
+// *[NewerSchemaError], one that is not what was written with a *[DamagedError];
+// neither is changed.
 func Open(ctx context.Context, dir string, o Options) (*DB, error) {
 	path := filepath.Join(dir, FileName)
+	db, err := open(ctx, path, o)
+	return db, asDamage(path, err)
+}
+
+func open(ctx context.Context, path string, o Options) (*DB, error) {
 	write, err := openFile(ctx, path)
 	if err != nil {
 		return nil, err
@@ -159,7 +165,8 @@ func (d *DB) replay(ctx context.Context) error {
 			continue
 		}
 		if b.Start != s.pos.Tail {
-			return fmt.Errorf("op %d of stream %d begins at %d, but the stream ends at %d", b.seq, b.Stream, b.Start, s.pos.Tail)
+			return &DamagedError{What: "the log", Err: fmt.Errorf(
+				"op %d of stream %d begins at %d, but the stream ends at %d", b.seq, b.Stream, b.Start, s.pos.Tail)}
 		}
 		switch {
 		case sizes != nil:

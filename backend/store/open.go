@@ -59,7 +59,11 @@ func openFile(ctx context.Context, path string) (*sql.DB, error) {
 		return nil, fmt.Errorf("open %s: %w", path, err)
 	}
 	db.SetMaxOpenConns(1)
-	if err := migrate(ctx, db, path); err != nil {
+	err = migrate(ctx, db, path)
+	if err == nil {
+		err = quickCheck(ctx, db, path)
+	}
+	if err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
 	return db, nil

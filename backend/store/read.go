@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 
@@ -92,7 +91,7 @@ func (r *reading) readSegments(ctx context.Context, stream, to int64) error {
 	defer rows.Close()
 	for r.from < to && r.soft > 0 && rows.Next() {
 		var g segment
-		if err := g.scan(rows); err != nil {
+		if err := g.scan(rows.Scan); err != nil {
 			return err
 		}
 		if g.start > r.from || g.end <= r.from {
@@ -109,8 +108,12 @@ func (r *reading) readSegments(ctx context.Context, stream, to int64) error {
 	return rows.Err()
 }
 
-func (s *segment) scan(rows *sql.Rows) error {
-	return rows.Scan(&s.start, &s.end, &s.first, &s.lastAt, &s.meta, &s.data)
+// scan reads a row of start, end, first, last_at, meta and data, and checks it.
+func (s *segment) scan(scan func(...any) error) error {
+	if err := scan(&s.start, &s.end, &s.first, &s.lastAt, &s.meta, &s.data); err != nil {
+		return err
+	}
+	return s.check()
 }
 
 // slice cuts [from, to) out of a segment.
@@ -182,7 +185,7 @@ func (d *DB) segmentBatches(ctx context.Context, stream int64, k protocol.Kind, 
 	var out []*Batch
 	for ordinal < want && rows.Next() {
 		var g segment
-		if err := g.scan(rows); err != nil {
+		if err := g.scan(rows.Scan); err != nil {
 			return nil, err
 		}
 		batches, err := g.batches(stream, k)

@@ -88,8 +88,8 @@ func (c *committer) sealRun(ctx context.Context, r run) error {
 func (c *committer) takeLastSegment(ctx context.Context, r run) ([]*Batch, error) {
 	var id int64
 	var s segment
-	err := c.stmts.lastSegment.QueryRowContext(ctx, r.tail.stream, mergeBelow).
-		Scan(&id, &s.start, &s.end, &s.first, &s.lastAt, &s.meta, &s.data)
+	row := c.stmts.lastSegment.QueryRowContext(ctx, r.tail.stream, mergeBelow)
+	err := s.scan(func(dest ...any) error { return row.Scan(append([]any{&id}, dest...)...) })
 	if errors.Is(err, sql.ErrNoRows) {
 		return r.batches, nil
 	}

@@ -202,25 +202,31 @@ func (d *DB) Producers(ctx context.Context, stream int64) ([]Producer, error) {
 	return out, nil
 }
 
-// Due returns the paths of up to limit streams whose stored deadline is not
-// after now, oldest first, and the next deadline after those (0: none).
-func (d *DB) Due(ctx context.Context, now int64, limit int) (paths []string, next int64, err error) {
-	rows, err := d.read.QueryContext(ctx,
-		"SELECT path, deadline FROM streams WHERE deadline IS NOT NULL ORDER BY deadline LIMIT ?", limit+1)
+// Due returns the paths of up to limit streams whose stored deadline has come,
+// oldest first, and how many milliseconds are left until the next one (a minute
+// at most). Sliding deadlines are compared with steady, absolute ones with wall.
+func (d *DB) Due(ctx context.Context, steady, wall int64, limit int) (paths []string, wait int64, err error) {
+	const minute = 60_000
+	rows, err := d.read.QueryContext(ctx, `SELECT path, deadline - iif(ttl IS NULL, ?1, ?2) AS left FROM streams
+		WHERE deadline IS NOT NULL AND deadline < max(?1, ?2) + ?3 ORDER BY deadline`, wall, steady, minute)
 	if err != nil {
 		return nil, 0, fmt.Errorf("find expired streams: %w", err)
 	}
 	defer rows.Close()
+	wait = minute
 	for rows.Next() {
 		var path string
-		var deadline int64
-		if err := rows.Scan(&path, &deadline); err != nil {
+		var left int64
+		if err := rows.Scan(&path, &left); err != nil {
 			return nil, 0, fmt.Errorf("find expired streams: %w", err)
 		}
-		if deadline > now || len(paths) == limit {
-			return paths, deadline, nil
+		if left > 0 {
+			wait = min(wait, left)
+			continue
 		}
-		paths = append(paths, path)
+		if paths = append(paths, path); len(paths) == limit {
+			return paths, 0, nil
+		}
 	}
-	return paths, 0, rows.Err()
+	return paths, wait, rows.Err()
 }
