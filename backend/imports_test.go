@@ -23,6 +23,7 @@ var layer = map[string]int{
 	"backend/config":       1,
 	"backend/engine":       2,
 	"backend/snapshot":     3,
+	"backend/metrics":      3,
 	"backend/subscription": 3,
 	"backend/server":       4,
 	"backend/inspect":      5,

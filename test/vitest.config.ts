@@ -8,8 +8,6 @@ export default defineConfig({
     include: ["*/*.test.ts"],
     globalSetup: ["lib/build.ts"],
     fileParallelism: false,
-    // Forks come with a later version.
-    testNamePattern: /^(?!.*fork)/i,
     testTimeout: 30_000,
     hookTimeout: 60_000,
   },

@@ -85,11 +85,11 @@ func TestRouting(t *testing.T) {
 		{"GET", "/v1/stream/__ds/jwks.json", "", nil, 404, nil, "reserved"},
 		{"PUT", "/v1/stream/__ds", "", nil, 404, nil, "reserved"},
 		{"PUT", "/v1/stream/%5F%5Fds%2Fx", "", nil, 404, nil, "reserved"},
-		{"PUT", "/v1/stream/f", "", []string{"Stream-Forked-From: /v1/stream/docs/.index"}, 501, nil, "fork"},
-		{"PUT", "/v1/stream/f", "", []string{"Stream-Fork-Sub-Offset: "}, 501, nil, "fork"},
+		{"PUT", "/v1/stream/f", "", []string{"Stream-Forked-From: docs/.index"}, 400, nil, "Stream-Forked-From"},
+		{"PUT", "/v1/stream/f", "", []string{"Stream-Fork-Sub-Offset: "}, 400, nil, "Stream-Forked-From"},
 		{"PATCH", "/v1/stream/a", "", nil, 405, []string{"Allow: GET, HEAD, PUT, POST, DELETE, OPTIONS"}, "method"},
 		{"POST", "/healthz", "", nil, 405, []string{"Allow: GET, HEAD, OPTIONS"}, "method"},
-		{"GET", "/healthz", "", nil, 200, []string{"Content-Type: application/json"}, "{\"status\":\"ok\"}\n"},
+		{"GET", "/healthz", "", nil, 200, []string{"Content-Type: application/json"}, "{\"live\":true,\"ready\":true}\n"},
 		{"OPTIONS", "/v1/stream/none", "", nil, 204, []string{"Access-Control-Allow-Methods: GET, HEAD, PUT, POST, DELETE, OPTIONS"}, ""},
 	})
 	s := newTestServer(t)

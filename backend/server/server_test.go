@@ -48,11 +48,13 @@ func newTestServer(t testing.TB, change ...func(*Options)) *testServer {
 		Engine:          eng,
 		Limits:          protocol.DefaultLimits(),
 		LongPollTimeout: 20 * time.Second,
-		SSEMaxAge:       60 * time.Second,
-		CacheControl:    "no-store",
-		Version:         "1.2.3",
-		Now:             time.Now,
-		Log:             log,
+		BodyTimeout:     30 * time.Second,
+		MaxReaders:      100, MaxReadersPerClient: 100,
+		SSEMaxAge:    60 * time.Second,
+		CacheControl: "no-store",
+		Version:      "1.2.3",
+		Now:          time.Now,
+		Log:          log,
 	}
 	for _, c := range change {
 		c(&o)

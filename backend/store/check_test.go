@@ -35,7 +35,7 @@ func (l *testLog) check() {
 	l.checkMemtable()
 }
 
-var approxStream = cmp.Options{cmpopts.EquateEmpty()}
+var approxStream = cmp.Options{cmpopts.EquateEmpty(), cmpopts.IgnoreUnexported(Stream{})}
 
 func (l *testLog) checkStream(m *modelStream) {
 	l.t.Helper()

@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"tailrace/backend/protocol"
 )
 
 func TestList(t *testing.T) {
@@ -98,21 +100,34 @@ func TestDue(t *testing.T) {
 		l.streams[m.Path] = m
 	}
 	for _, tt := range []struct {
-		now   int64
-		limit int
-		paths []string
-		next  int64
+		steady, wall int64
+		limit        int
+		paths        []string
+		wait         int64
 	}{
-		{99, 10, nil, 100},
-		{100, 10, []string{"2"}, 200},
-		{250, 10, []string{"2", "3"}, 300},
-		{500, 2, []string{"2", "3"}, 300},
-		{500, 4, []string{"2", "3", "0", "4"}, 0},
-		{500, 10, []string{"2", "3", "0", "4"}, 0},
+		{99, 99, 10, nil, 1},
+		{100, 100, 10, []string{"2"}, 100},
+		{250, 250, 10, []string{"2", "3"}, 50},
+		{500, 500, 2, []string{"2", "3"}, 0},
+		{500, 500, 4, []string{"2", "3", "0", "4"}, 0},
+		{500, 500, 10, []string{"2", "3", "0", "4"}, 60_000},
+		{900, 99, 10, nil, 1}, // absolute deadlines do not follow the steady clock
 	} {
-		paths, next, err := l.db.Due(context.Background(), tt.now, tt.limit)
-		if err != nil || !cmp.Equal(paths, tt.paths) || next != tt.next {
-			t.Errorf("at %d, limit %d: got %v, next %d, %v; want %v, %d", tt.now, tt.limit, paths, next, err, tt.paths, tt.next)
+		paths, wait, err := l.db.Due(context.Background(), tt.steady, tt.wall, tt.limit)
+		if err != nil || !cmp.Equal(paths, tt.paths) || wait != tt.wait {
+			t.Errorf("at %d/%d, limit %d: got %v, wait %d, %v; want %v, %d", tt.steady, tt.wall, tt.limit, paths, wait, err, tt.paths, tt.wait)
 		}
+	}
+	m := l.newStream("sliding", "text/plain")
+	m.Expiry, m.Deadline = protocol.Expiry{HasTTL: true, TTL: 1}, 50
+	if err := l.commit(&Write{Stream: clone(&m.Stream), Create: true}); err != nil {
+		t.Fatal(err)
+	}
+	l.streams[m.Path] = m
+	if paths, _, err := l.db.Due(context.Background(), 49, 99, 10); err != nil || len(paths) != 0 {
+		t.Errorf("a sliding deadline followed the wall clock: %v, %v", paths, err)
+	}
+	if paths, _, err := l.db.Due(context.Background(), 50, 0, 10); err != nil || !cmp.Equal(paths, []string{"sliding"}) {
+		t.Errorf("a sliding deadline that has come: %v, %v", paths, err)
 	}
 }

@@ -90,16 +90,17 @@ func (c *committer) takeLastSegment(ctx context.Context, r run) ([]*Batch, error
 	var s segment
 	row := c.stmts.lastSegment.QueryRowContext(ctx, r.tail.stream, mergeBelow)
 	err := s.scan(func(dest ...any) error { return row.Scan(append([]any{&id}, dest...)...) })
-	if errors.Is(err, sql.ErrNoRows) {
-		return r.batches, nil
+	var batches []*Batch
+	if err == nil {
+		batches, err = s.batches(r.tail.stream, r.tail.kind)
 	}
-	if err != nil {
-		return nil, err
-	}
-	batches, err := s.batches(r.tail.stream, r.tail.kind)
-	if err != nil {
+	var damaged *DamagedError
+	switch {
+	case errors.Is(err, sql.ErrNoRows), errors.As(err, &damaged):
 		// A damaged segment stays as it is; it must not keep anybody from writing.
 		return r.batches, nil
+	case err != nil:
+		return nil, err
 	}
 	if _, err := c.stmts.deleteSegment.ExecContext(ctx, id); err != nil {
 		return nil, err

@@ -58,7 +58,7 @@ func TestSegmentRoundTrip(t *testing.T) {
 // What is on disk must stay readable: a change of the format needs a new version.
 func TestSegmentGolden(t *testing.T) {
 	s := sealSegment(protocol.KindJSON, sampleBatches(protocol.KindJSON))
-	const meta = "01" + "e807" + // version, 1000 bytes before
+	const meta = "01" + "7e101025" + "e807" + // version, CRC-32C of the data, 1000 bytes before
 		"02" + "027031" + "027030" + // two names: p1, p0
 		"04" + // four batches
 		"00" + "01" + "01" + "d00f" + // one message of 1 byte at 1000
