@@ -1,0 +1,399 @@
+package inspect
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+	"testing/fstest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"tailrace/backend/engine"
+	"tailrace/backend/protocol"
+	"tailrace/backend/store"
+)
+
+// page is an inspector on a log of its own, and a client with its token.
+type page struct {
+	t      *testing.T
+	engine *engine.Engine
+	gate   *Gate
+	url    string
+	shown  chan struct{}
+}
+
+func newPage(t *testing.T) *page {
+	t.Helper()
+	dir := t.TempDir()
+	db, err := store.Open(context.Background(), dir, store.Options{SealAt: 256, CacheBytes: 512})
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := engine.Open(context.Background(), db, engine.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	gate, err := OpenGate(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &page{t: t, engine: e, gate: gate, shown: make(chan struct{}, 1)}
+	s := httptest.NewServer(New(Options{
+		Engine: e, Store: db, Limits: protocol.DefaultLimits(), Gate: gate,
+		Info:       Info{Version: "1.2.3", InspectorURL: "http://inspector"},
+		Assets:     fstest.MapFS{"index.html": {Data: []byte("<title>Tailrace</title>")}, "assets/a-1.js": {Data: []byte("1")}},
+		ShowWindow: func() { p.shown <- struct{}{} },
+		Now:        time.Now, Log: slog.New(slog.DiscardHandler),
+	}))
+	p.url = s.URL
+	t.Cleanup(func() {
+		s.Close()
+		e.Close()
+		if err := db.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return p
+}
+
+// send makes a request with the token; headers override.
+func (p *page) send(method, path, body string, headers ...string) *http.Response {
+	p.t.Helper()
+	req, err := http.NewRequest(method, p.url+path, strings.NewReader(body))
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	req.Header.Set("Authorization", "Bearer "+p.gate.Token())
+	req.Header.Set("Content-Type", "application/json")
+	for _, h := range headers {
+		name, value, _ := strings.Cut(h, ": ")
+		if name == "Host" {
+			req.Host = value
+			continue
+		}
+		req.Header.Set(name, value)
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	p.t.Cleanup(func() { res.Body.Close() })
+	return res
+}
+
+// call makes a request that must have a status, and decodes its answer.
+func (p *page) call(method, path, body string, status int, into any) {
+	p.t.Helper()
+	res := p.send(method, path, body)
+	b, err := io.ReadAll(res.Body)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	if res.StatusCode != status {
+		p.t.Fatalf("%s %s: %s, want %d\n%s", method, path, res.Status, status, b)
+	}
+	if into != nil {
+		if err := json.Unmarshal(b, into); err != nil {
+			p.t.Fatalf("%s %s: %v\n%s", method, path, err, b)
+		}
+	}
+}
+
+func of(path, rest string) string { return "/api/streams/" + url.PathEscape(path) + rest }
+
+func TestWhoGetsIn(t *testing.T) {
+	p := newPage(t)
+	for name, tt := range map[string]struct {
+		method, path string
+		headers      []string
+		status       int
+	}{
+		"with the token":              {"GET", "/api/info", nil, 200},
+		"from its own page":           {"GET", "/api/info", []string{"Sec-Fetch-Site: same-origin"}, 200},
+		"without a token":             {"GET", "/api/info", []string{"Authorization: "}, 401},
+		"with another token":          {"GET", "/api/info", []string{"Authorization: Bearer x"}, 401},
+		"with the token as basic":     {"GET", "/api/info", []string{"Authorization: Basic " + p.gate.Token()}, 401},
+		"from another site":           {"GET", "/api/info", []string{"Sec-Fetch-Site: cross-site"}, 403},
+		"from another local port":     {"GET", "/api/info", []string{"Sec-Fetch-Site: same-site"}, 403},
+		"by a rebound name":           {"GET", "/api/info", []string{"Host: evil.example"}, 403},
+		"by a name of this machine":   {"GET", "/api/info", []string{"Host: inspector.localhost:1"}, 200},
+		"the description":             {"GET", "/api/openapi.json", []string{"Authorization: "}, 200},
+		"the page":                    {"GET", "/", []string{"Authorization: "}, 200},
+		"the page by a link":          {"GET", "/", []string{"Sec-Fetch-Site: cross-site", "Sec-Fetch-Mode: navigate"}, 200},
+		"a script by another site":    {"GET", "/assets/a-1.js", []string{"Sec-Fetch-Site: cross-site", "Sec-Fetch-Mode: no-cors"}, 403},
+		"the page by a rebound name":  {"GET", "/", []string{"Host: evil.example"}, 403},
+		"writing to the page":         {"POST", "/", nil, 405},
+		"an operation that is no one": {"GET", "/api/none", nil, 404},
+	} {
+		t.Run(name, func(t *testing.T) {
+			res := p.send(tt.method, tt.path, "", tt.headers...)
+			if res.StatusCode != tt.status {
+				t.Errorf("%s, want %d", res.Status, tt.status)
+			}
+			if res.Header.Get("Access-Control-Allow-Origin") != "" || !strings.Contains(res.Header.Get("Content-Security-Policy"), "default-src 'none'") {
+				t.Errorf("headers %v", res.Header)
+			}
+		})
+	}
+}
+
+func TestLinksWorkOnce(t *testing.T) {
+	p := newPage(t)
+	var link struct{ Link string }
+	p.call("POST", "/api/codes", "", 200, &link)
+	base, code, ok := strings.Cut(link.Link, "/#code=")
+	if !ok || base != "http://inspector" {
+		t.Fatalf("link %q", link.Link)
+	}
+	body := fmt.Sprintf(`{"code":%q}`, code)
+	var session struct{ Token string }
+	p.call("POST", "/api/session", body, 200, &session)
+	if session.Token != p.gate.Token() {
+		t.Errorf("token %q", session.Token)
+	}
+	p.call("POST", "/api/session", body, 401, nil)
+	p.call("POST", "/api/session", `{"code":""}`, 401, nil)
+}
+
+func TestTokenSurvivesARestart(t *testing.T) {
+	dir := t.TempDir()
+	first, err := OpenGate(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	second, err := OpenGate(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if first.Token() != second.Token() || len(first.Token()) < 32 {
+		t.Errorf("tokens %q and %q", first.Token(), second.Token())
+	}
+}
+
+func TestWindow(t *testing.T) {
+	p := newPage(t)
+	p.call("POST", "/api/window/show", "", 204, nil)
+	<-p.shown
+}
+
+func TestStreamFromBirthToDeath(t *testing.T) {
+	p := newPage(t)
+	path := "a/b c/ü"
+	var created struct {
+		Created bool
+		Stream  Stream
+	}
+	p.call("PUT", of(path, ""), `{"content_type":"application/json","body":"[1,2]","ttl_seconds":60}`, 201, &created)
+	if s := created.Stream; !created.Created || s.Path != path || s.Messages != 2 || s.Kind != "json" || *s.TTLSeconds != 60 || s.Deadline == nil {
+		t.Errorf("created %+v", created)
+	}
+	p.call("PUT", of(path, ""), `{"content_type":"application/json","ttl_seconds":60}`, 200, &created)
+	if created.Created {
+		t.Error("created twice")
+	}
+	p.call("PUT", of(path, ""), `{"content_type":"text/plain"}`, 409, nil)
+	var appended AppendResult
+	p.call("POST", of(path, "/messages"), `{"body":"{\"n\":3}","producer":{"id":"p","epoch":0,"seq":0}}`, 200, &appended)
+	if appended.Messages != 1 || appended.Duplicate || appended.NextOffset != "0000000000000000_0000000000000003" {
+		t.Errorf("appended %+v", appended)
+	}
+	p.call("POST", of(path, "/messages"), `{"body":"{\"n\":3}","producer":{"id":"p","epoch":0,"seq":0}}`, 200, &appended)
+	if !appended.Duplicate {
+		t.Errorf("a duplicate was %+v", appended)
+	}
+	p.call("POST", of(path, "/messages"), `{"body":"{\"n\":3}","producer":{"id":"p","epoch":0,"seq":7}}`, 409, nil)
+	p.call("POST", of(path, "/messages"), `{"body":"{nope"}`, 400, nil)
+	p.call("POST", of(path, "/messages"), `{"body":"1","body_base64":"MQ=="}`, 400, nil)
+	p.call("POST", of(path, "/close"), "", 200, &appended)
+	if !appended.Closed {
+		t.Errorf("closed: %+v", appended)
+	}
+	p.call("POST", of(path, "/messages"), `{"body":"4"}`, 409, nil)
+	var producers struct{ Producers []ProducerState }
+	p.call("GET", of(path, "/producers"), "", 200, &producers)
+	if len(producers.Producers) != 1 || producers.Producers[0].ID != "p" || producers.Producers[0].LastSeq != 0 {
+		t.Errorf("producers %+v", producers)
+	}
+	p.call("DELETE", of(path, ""), "", 204, nil)
+	p.call("DELETE", of(path, ""), "", 404, nil)
+	p.call("GET", of(path, "/messages"), "", 404, nil)
+	p.call("PUT", of("__ds/x", ""), `{}`, 400, nil)
+	p.call("PUT", of("__registry__", ""), `{}`, 403, nil)
+}
+
+func TestMessages(t *testing.T) {
+	p := newPage(t)
+	p.call("PUT", of("text", ""), `{"content_type":"text/plain"}`, 201, nil)
+	bodies := []string{"first", strings.Repeat("é", 300), "\xff\xfe", "last"}
+	for i, body := range bodies {
+		_, err := p.engine.Append("text", &engine.AppendRequest{
+			ContentType: "text/plain", Payload: protocol.Payload{Data: []byte(body), Sizes: []int{len(body)}},
+			Producer: &protocol.Producer{ID: "p", Epoch: 1, Seq: int64(i)},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	var list MessageList
+	p.call("GET", of("text", "/messages?from=1&limit=2"), "", 200, &list)
+	if list.From != 1 || list.Total != 4 || len(list.Messages) != 2 {
+		t.Fatalf("list %+v", list)
+	}
+	if m := list.Messages[0]; m.Size != 600 || !m.Truncated || m.Preview != strings.Repeat("é", 256) || m.Encoding != "utf8" ||
+		m.Offset != "0000000000000000_0000000000000005" || m.Producer.Seq != 1 {
+		t.Errorf("long message %+v", m)
+	}
+	if m := list.Messages[1]; m.Encoding != "base64" || m.Preview != "//4=" {
+		t.Errorf("binary message %+v", m)
+	}
+	p.call("GET", of("text", "/messages?from=9"), "", 200, &list)
+	if len(list.Messages) != 0 {
+		t.Errorf("beyond the end: %+v", list)
+	}
+	for i, body := range bodies {
+		res := p.send("GET", of("text", fmt.Sprintf("/messages/%d/body?max=7", i)), "")
+		got, err := io.ReadAll(res.Body)
+		if err != nil || string(got) != body[:min(7, len(body))] || res.Header.Get("Tailrace-Size") != fmt.Sprint(len(body)) ||
+			res.Header.Get("Content-Type") != "application/octet-stream" {
+			t.Errorf("body %d: %q, %v, %v", i, got, res.Header, err)
+		}
+	}
+	p.call("GET", of("text", "/messages/4/body"), "", 404, nil)
+	for query, want := range map[string]int64{
+		"offset=0000000000000000_0000000000000004": 0,
+		"offset=0000000000000000_0000000000000005": 1,
+		"offset=-1":           0,
+		"offset=now":          4,
+		"time=1":              0,
+		"time=99999999999999": 4,
+	} {
+		var seek struct{ Ordinal int64 }
+		p.call("GET", of("text", "/seek?"+query), "", 200, &seek)
+		if seek.Ordinal != want {
+			t.Errorf("seek %s: %d, want %d", query, seek.Ordinal, want)
+		}
+	}
+	p.call("GET", of("text", "/seek?offset=x"), "", 400, nil)
+}
+
+func TestListPages(t *testing.T) {
+	p := newPage(t)
+	for _, path := range []string{"b/2", "a/1", "b/1", "c"} {
+		p.call("PUT", of(path, ""), `{"content_type":"text/plain"}`, 201, nil)
+	}
+	var paths []string
+	after := ""
+	for {
+		var list StreamList
+		p.call("GET", "/api/streams?limit=2&after="+url.QueryEscape(after), "", 200, &list)
+		if list.Matched != 4 || list.Total != 4 || list.Facets.Kind.Text != 4 {
+			t.Errorf("list %+v", list)
+		}
+		for _, s := range list.Streams {
+			paths = append(paths, s.Path)
+		}
+		if list.Next == nil {
+			break
+		}
+		after = *list.Next
+	}
+	if diff := cmp.Diff([]string{"a/1", "b/1", "b/2", "c"}, paths); diff != "" {
+		t.Error(diff)
+	}
+	p.call("GET", "/api/streams?kind=nope", "", 422, nil)
+}
+
+// Looking must leave a stream's time to live alone and not count as a reader.
+func TestLookingHasNoSideEffects(t *testing.T) {
+	p := newPage(t)
+	p.call("PUT", of("s", ""), `{"content_type":"text/plain","body":"x","ttl_seconds":60}`, 201, nil)
+	before, _ := p.engine.Activity("s")
+	events := p.events("s")
+	for _, path := range []string{"", "/messages", "/messages/0/body", "/producers", "/seek?time=1"} {
+		p.send("GET", of("s", path), "")
+	}
+	events.next("tail")
+	after, _ := p.engine.Activity("s")
+	if after.Deadline != before.Deadline || after.Readers != 0 {
+		t.Errorf("before %+v, after %+v", before, after)
+	}
+}
+
+// feedReader reads an event stream line by line.
+type feedReader struct {
+	t     *testing.T
+	lines *bufio.Scanner
+}
+
+func (p *page) events(watch string) *feedReader {
+	p.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	p.t.Cleanup(cancel)
+	req, err := http.NewRequestWithContext(ctx, "GET", p.url+"/api/events?stream="+url.QueryEscape(watch), nil)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	req.Header.Set("Authorization", "Bearer "+p.gate.Token())
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	p.t.Cleanup(func() { res.Body.Close() })
+	if got := res.Header.Get("Content-Type"); got != "application/x-ndjson" {
+		p.t.Fatalf("content type %q", got)
+	}
+	return &feedReader{t: p.t, lines: bufio.NewScanner(res.Body)}
+}
+
+// next returns the next event of a type.
+func (f *feedReader) next(kind string) map[string]any {
+	f.t.Helper()
+	for f.lines.Scan() {
+		var e map[string]any
+		if err := json.Unmarshal(f.lines.Bytes(), &e); err != nil {
+			f.t.Fatal(err)
+		}
+		if e["type"] == kind {
+			return e
+		}
+	}
+	f.t.Fatalf("the events ended before %s: %v", kind, f.lines.Err())
+	return nil
+}
+
+func TestEvents(t *testing.T) {
+	p := newPage(t)
+	f := p.events("s")
+	if e := f.next("hello"); e["info"].(map[string]any)["version"] != "1.2.3" {
+		t.Errorf("hello %v", e)
+	}
+	if e := f.next("tail"); e["deleted"] != true {
+		t.Errorf("tail of no stream %v", e)
+	}
+	p.call("PUT", of("s", ""), `{"content_type":"application/json","body":"[1,2,3]"}`, 201, nil)
+	if e := f.next("streams"); len(e["changed"].([]any)) == 0 {
+		t.Errorf("after a creation %v", e)
+	}
+	if e := f.next("tail"); e["messages"] != 3.0 || e["deleted"] != false {
+		t.Errorf("tail %v", e)
+	}
+	p.call("DELETE", of("s", ""), "", 204, nil)
+	for {
+		e := f.next("streams")
+		if removed := e["removed"].([]any); len(removed) == 1 && removed[0] == "s" {
+			break
+		}
+	}
+	if e := f.next("stats"); e["streams"] != 0.0 {
+		t.Errorf("stats %v", e)
+	}
+}
