@@ -68,7 +68,9 @@ func (s *sequencer) untilDeadline() time.Duration {
 	if d == 0 {
 		return math.MaxInt64
 	}
-	left := time.Duration(d-s.engine.clock.forExpiry(st.Expiry)) * time.Millisecond
+	// In milliseconds first: a duration does not reach beyond 292 years.
+	ahead := min(d-s.engine.clock.forExpiry(st.Expiry), (24 * time.Hour).Milliseconds())
+	left := time.Duration(ahead) * time.Millisecond
 	// An expired stream that could not be removed (a full disk), or that a reader
 	// keeps alive, is looked at again in a second.
 	if left <= 0 {

@@ -29,6 +29,10 @@ func newAssets(files fs.FS) http.Handler {
 
 func cached(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/" && (strings.HasSuffix(r.URL.Path, "/") || strings.Contains(r.URL.Path, "/.")) {
+			http.NotFound(w, r) // no listings, no hidden files
+			return
+		}
 		if strings.HasPrefix(path.Clean(r.URL.Path), "/assets/") {
 			w.Header().Set("Cache-Control", "public, max-age=31536000, immutable")
 		} else {

@@ -94,6 +94,9 @@ func (s *Server) frame(c *Content, contentType string, allowEmptyArray bool) (p 
 	if int64(len(body)) > s.o.Limits.BodyBytes {
 		return protocol.Payload{}, false, &protocol.LimitError{Limit: "max_body_bytes", Max: s.o.Limits.BodyBytes, Status: http.StatusRequestEntityTooLarge}
 	}
+	if err := protocol.CheckHeaderValue("content_type", contentType, s.o.Limits); err != nil {
+		return protocol.Payload{}, false, err
+	}
 	media, err := protocol.ParseContentType(contentType)
 	if err != nil {
 		return protocol.Payload{}, false, err
@@ -156,8 +159,14 @@ func (s *Server) append(ctx context.Context, in *appendInput) (*appendOutput, er
 		contentType = st.ContentType
 	}
 	r := &engine.AppendRequest{ContentType: contentType, Close: in.Body.Close, StreamSeq: in.Body.StreamSeq}
+	if err := protocol.CheckHeaderValue("stream_seq", r.StreamSeq, s.o.Limits); err != nil {
+		return nil, problem(err)
+	}
 	if p := in.Body.Producer; p != nil {
-		var err error
+		err := protocol.CheckHeaderValue("producer.id", p.ID, s.o.Limits)
+		if err != nil {
+			return nil, problem(err)
+		}
 		if r.Producer, err = protocol.ParseProducer([]string{p.ID}, []string{formatInt(p.Epoch)}, []string{formatInt(p.Seq)}); err != nil {
 			return nil, problem(err)
 		}

@@ -1,6 +1,9 @@
 package protocol
 
-import "strings"
+import (
+	"strings"
+	"unicode/utf8"
+)
 
 // Kind is how the server treats a stream's bytes; the content type decides it.
 type Kind uint8
@@ -39,7 +42,7 @@ func ParseContentType(v string) (mediaType string, err error) {
 	m, _, _ := strings.Cut(v, ";")
 	m = strings.TrimSpace(m)
 	typ, sub, ok := strings.Cut(m, "/")
-	if !ok || !isToken(typ) || !isToken(sub) || !isPrintable(v) {
+	if !ok || !isToken(typ) || !isToken(sub) || !isPrintable(v) || !isASCII(v) {
 		return "", &BadRequestError{
 			Field:  "Content-Type",
 			Reason: quoteShort(v) + " is not a media type; expected type/subtype such as application/json",
@@ -72,6 +75,15 @@ func isToken(s string) bool {
 		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9':
 		case strings.IndexByte("!#$%&'*+-.^_`|~", c) >= 0:
 		default:
+			return false
+		}
+	}
+	return true
+}
+
+func isASCII(s string) bool {
+	for i := range len(s) {
+		if s[i] >= utf8.RuneSelf {
 			return false
 		}
 	}

@@ -36,12 +36,16 @@ func (e *BadRequestError) Error() string { return e.Field + ": " + e.Reason }
 
 // LimitError: a request exceeds a configured limit.
 type LimitError struct {
+	Field  string // the header that is too long, empty: the limit's name says it
 	Limit  string // the limit's name as in the configuration file
 	Max    int64
 	Status int // the HTTP status that fits: 400, 413, 414 or 431
 }
 
 func (e *LimitError) Error() string {
+	if e.Field != "" {
+		return fmt.Sprintf("%s: over the limit %s (%d)", e.Field, e.Limit, e.Max)
+	}
 	return fmt.Sprintf("over the limit %s (%d)", e.Limit, e.Max)
 }
 

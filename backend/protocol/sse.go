@@ -76,6 +76,17 @@ func AppendSSEControl(b []byte, c SSEControl) []byte {
 	return append(b, "}\n\n"...)
 }
 
+// CompleteText returns how many leading bytes of p can be sent as lines of text:
+// all but what CompleteUTF8 holds back, or a carriage return at the end, which
+// may be half of a line end.
+func CompleteText(p []byte) int {
+	n := CompleteUTF8(p)
+	if n == len(p) && n > 0 && p[n-1] == '\r' {
+		return n - 1
+	}
+	return n
+}
+
 // CompleteUTF8 returns how many leading bytes of p can be sent as text: all but
 // an unfinished character at the end, which may be completed by the next append.
 // Bytes that can never become a character are not held back.

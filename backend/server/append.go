@@ -41,15 +41,20 @@ func (s *Server) append(w http.ResponseWriter, r *http.Request, path string) err
 }
 
 func (s *Server) parseAppend(w http.ResponseWriter, r *http.Request) (*engine.AppendRequest, error) {
-	req := &engine.AppendRequest{Close: protocol.IsTrue(r.Header.Get(protocol.HeaderStreamClosed))}
-	var err error
+	closed, err := s.closed(r.Header)
+	if err != nil {
+		return nil, err
+	}
+	req := &engine.AppendRequest{Close: closed}
 	req.Producer, err = protocol.ParseProducer(
 		r.Header[protocol.HeaderProducerID], r.Header[protocol.HeaderProducerEpoch], r.Header[protocol.HeaderProducerSeq])
 	if err != nil {
 		return nil, err
 	}
-	if req.Producer != nil && len(req.Producer.ID) > s.o.Limits.HeaderValueBytes {
-		return nil, s.headerLimit()
+	if req.Producer != nil {
+		if err := protocol.CheckHeaderValue(protocol.HeaderProducerID, req.Producer.ID, s.o.Limits); err != nil {
+			return nil, err
+		}
 	}
 	var sent bool
 	if req.StreamSeq, sent, err = s.single(r.Header, protocol.HeaderStreamSeq); err != nil {

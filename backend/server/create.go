@@ -54,6 +54,10 @@ func (s *Server) parseCreate(w http.ResponseWriter, r *http.Request) (*engine.Cr
 			return nil, err
 		}
 	}
+	closed, err := s.closed(r.Header)
+	if err != nil {
+		return nil, err
+	}
 	expiry, err := s.parseExpiry(r.Header)
 	if err != nil {
 		return nil, err
@@ -65,7 +69,7 @@ func (s *Server) parseCreate(w http.ResponseWriter, r *http.Request) (*engine.Cr
 	req := &engine.CreateRequest{
 		ContentType: contentType,
 		Expiry:      expiry,
-		Closed:      protocol.IsTrue(r.Header.Get(protocol.HeaderStreamClosed)),
+		Closed:      closed,
 		Fork:        fork,
 	}
 	if sent {

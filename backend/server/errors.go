@@ -19,7 +19,7 @@ var (
 	errEncoded = errors.New("Content-Encoding is not supported; send the body as it is")
 	errSlow    = errors.New("the body paused for too long; nothing was written")
 	errHost    = errors.New("this Host name is not allowed; use localhost or 127.0.0.1, or add the name to hosts in the configuration")
-	errOrigin  = errors.New("this Origin may not write; add it to cors_origins in the configuration")
+	errOrigin  = errors.New("this site may not do that; add its origin to cors_origins in the configuration")
 )
 
 // reply is what an error means to a client.

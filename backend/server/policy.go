@@ -37,6 +37,11 @@ func (p *policy) admit(h http.Header, r *http.Request) error {
 		return errHost
 	}
 	h["Vary"] = valueVaryOrigin
+	if r.Header.Get("Sec-Fetch-Site") == "cross-site" && r.Header.Get("Sec-Fetch-Mode") == "no-cors" && !p.anyOrigin {
+		// An <img> or the like on another site: it could not read the answer, but keep
+		// a stream alive and a reader open.
+		return errOrigin
+	}
 	origin := r.Header.Get("Origin")
 	if origin == "" {
 		// Browsers send no Origin with simple cross-site requests of some kinds, but

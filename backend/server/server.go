@@ -73,7 +73,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
 	h["X-Content-Type-Options"] = valueNosniff
-	h["Cross-Origin-Resource-Policy"] = valueCrossOrigin
+	h["Cross-Origin-Resource-Policy"] = valueSameSite
+	h["Content-Security-Policy"] = valueSandbox
 	if err := s.policy.admit(h, r); err != nil {
 		s.fail(w, r, err)
 		return
@@ -101,11 +102,14 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 
 // Header values that every response shares.
 var (
-	valueNosniff     = []string{"nosniff"}
-	valueCrossOrigin = []string{"cross-origin"}
-	valueTrue        = []string{"true"}
-	valueNoStore     = []string{"no-store"}
-	valueJSON        = []string{"application/json"}
+	valueNosniff  = []string{"nosniff"}
+	valueSameSite = []string{"same-site"}
+	// What a stream holds is never a page: opened in a browser it runs no script, so
+	// it cannot use its origin to read and write other streams, and no site frames it.
+	valueSandbox = []string{"sandbox; default-src 'none'; frame-ancestors 'none'"}
+	valueTrue    = []string{"true"}
+	valueNoStore = []string{"no-store"}
+	valueJSON    = []string{"application/json"}
 )
 
 const streamMethods = "GET, HEAD, PUT, POST, DELETE, OPTIONS"
@@ -151,15 +155,12 @@ func (s *Server) single(h http.Header, name string) (value string, sent bool, er
 		return "", false, nil
 	case len(values) > 1:
 		return "", true, &protocol.BadRequestError{Field: name, Reason: "given more than once"}
-	case len(values[0]) > s.o.Limits.HeaderValueBytes:
-		return "", true, s.headerLimit()
 	}
-	return values[0], true, nil
+	return values[0], true, protocol.CheckHeaderValue(name, values[0], s.o.Limits)
 }
 
-func (s *Server) headerLimit() error {
-	return &protocol.LimitError{
-		Limit: "max_header_value_bytes", Max: int64(s.o.Limits.HeaderValueBytes),
-		Status: http.StatusRequestHeaderFieldsTooLarge,
-	}
+// closed reads Stream-Closed.
+func (s *Server) closed(h http.Header) (bool, error) {
+	value, _, err := s.single(h, protocol.HeaderStreamClosed)
+	return protocol.IsTrue(value), err
 }

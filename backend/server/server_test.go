@@ -171,7 +171,7 @@ func (s *testServer) run(t *testing.T, exchanges []exchange) {
 // checkAlways checks what every response has.
 func checkAlways(t *testing.T, where string, resp *http.Response) {
 	t.Helper()
-	for name, want := range map[string]string{"X-Content-Type-Options": "nosniff", "Cross-Origin-Resource-Policy": "cross-origin"} {
+	for name, want := range map[string]string{"X-Content-Type-Options": "nosniff", "Cross-Origin-Resource-Policy": "same-site"} {
 		if got := header(resp.Header, name); got != want {
 			t.Errorf("%s: %s is %q", where, name, got)
 		}

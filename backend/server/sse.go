@@ -114,11 +114,11 @@ func (t *sseTail) step() (changed <-chan struct{}, more bool) {
 		next = endOf(pieces, t.from)
 		data = join(st.Kind, pieces)
 	}
-	// The last bytes of a text may be the beginning of a character whose rest
-	// comes with the next append.
+	// The last bytes of a text may be the beginning of a character or of a line end
+	// whose rest comes with the next append.
 	held := int64(0)
 	if st.Kind == protocol.KindText && !(st.Closed && next == st.Tail) {
-		whole := protocol.CompleteUTF8(data)
+		whole := protocol.CompleteText(data)
 		held = int64(len(data) - whole)
 		data = data[:whole]
 	}
@@ -127,7 +127,7 @@ func (t *sseTail) step() (changed <-chan struct{}, more bool) {
 		return changed, true
 	}
 	t.from = next - held
-	if !t.sendEvents(st, data, atTail) || (atTail && st.Closed) {
+	if !t.sendEvents(st, data, atTail && held == 0) || (atTail && st.Closed) {
 		return nil, false
 	}
 	if !atTail {

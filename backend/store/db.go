@@ -64,8 +64,11 @@ func (d *DB) NextID() int64 {
 // neither is changed.
 func Open(ctx context.Context, dir string, o Options) (*DB, error) {
 	path := filepath.Join(dir, FileName)
+	if err := makePrivate(path); err != nil {
+		return nil, err
+	}
 	db, err := open(ctx, path, o)
-	return db, asDamage(path, err)
+	return db, asDamage(path, classify(err))
 }
 
 func open(ctx context.Context, path string, o Options) (*DB, error) {

@@ -81,12 +81,15 @@ func checkFile(ctx context.Context, path string) (err error) {
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
 	var appID, version, tables int
-	if err := errors.Join(
-		db.QueryRowContext(ctx, "PRAGMA application_id").Scan(&appID),
-		db.QueryRowContext(ctx, "PRAGMA user_version").Scan(&version),
-		db.QueryRowContext(ctx, "SELECT count(*) FROM sqlite_schema").Scan(&tables),
-	); err != nil {
-		return fmt.Errorf("read %s: %w", path, err)
+	for _, q := range []struct {
+		query string
+		into  *int
+	}{
+		{"PRAGMA application_id", &appID}, {"PRAGMA user_version", &version}, {"SELECT count(*) FROM sqlite_schema", &tables},
+	} {
+		if err := db.QueryRowContext(ctx, q.query).Scan(q.into); err != nil {
+			return fmt.Errorf("read %s: %w", path, err)
+		}
 	}
 	if tables > 0 && appID != applicationID {
 		return fmt.Errorf("%s is an SQLite database of another program; start with another --data-dir", path)
@@ -139,6 +142,22 @@ func migrateStep(ctx context.Context, db *sql.DB, step string, version int) erro
 		return err
 	}
 	return tx.Commit()
+}
+
+// makePrivate makes sure that only the user may read the database. SQLite gives
+// the files beside it the same mode.
+func makePrivate(path string) error {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDONLY, 0o600)
+	if err != nil {
+		return fmt.Errorf("open the log: %w", err)
+	}
+	defer f.Close()
+	if info, err := f.Stat(); err == nil && info.Mode().Perm()&0o077 != 0 {
+		if err := f.Chmod(0o600); err != nil {
+			return fmt.Errorf("open the log: %w", err)
+		}
+	}
+	return nil
 }
 
 // DiskBytes is the space that the database takes on disk, its write-ahead log
