@@ -25,6 +25,7 @@ func TestServe(t *testing.T) {
 
 	var ready struct {
 		DataURL      string `json:"data_url"`
+		DataTLSURL   string `json:"data_tls_url"`
 		InspectorURL string `json:"inspector_url"`
 		PID          int    `json:"pid"`
 	}
@@ -32,7 +33,7 @@ func TestServe(t *testing.T) {
 	if err != nil || json.Unmarshal(data, &ready) != nil || ready.PID != os.Getpid() {
 		t.Fatalf("ready file %q, %v", data, err)
 	}
-	want(t, "standard output", s.stdout.String(), "Tailrace 1.2.3", ready.DataURL, ready.InspectorURL+"/#code=", s.dir, "tailrace open")
+	want(t, "standard output", s.stdout.String(), "Tailrace 1.2.3", ready.DataURL, ready.DataTLSURL+"/v1/stream/", ready.InspectorURL+"/#code=", s.dir, "tailrace open")
 	for _, url := range []string{ready.DataURL, ready.InspectorURL} {
 		res, err := http.Get(url)
 		if err != nil {
@@ -207,8 +208,8 @@ func TestUsage(t *testing.T) {
 		"serve extra":                    {"extra", "tailrace serve --help"},
 		"config":                         {"init", "tailrace config --help"},
 		"serve --listen":                 {"--listen"},
-		"serve --listen 0.0.0.0:4437":    {"listen", "0.0.0.0:4437", "no authentication", "--listen"},
-		"serve --inspect 192.168.0.1:80": {"inspect", "no authentication"},
+		"serve --listen 0.0.0.0:4437":    {"listen", "0.0.0.0:4437", "at least one token", "--listen"},
+		"serve --inspect 192.168.0.1:80": {"inspect", "this machine alone"},
 		"serve --sse-max-age 60":         {"sse_max_age", `"60"`, "20s", "--sse-max-age"},
 		"serve --config /absent.toml":    {"/absent.toml", "does not exist"},
 		"open --config /absent.toml":     {"/absent.toml", "does not exist"},
@@ -226,13 +227,17 @@ func TestUsage(t *testing.T) {
 
 func TestHelp(t *testing.T) {
 	for line, parts := range map[string][]string{
-		"--help":             {"Examples:", "tailrace serve", "window", "open", "config init", "config path", "config show", "version", "TAILRACE_"},
-		"serve --help":       {"Examples:", "--ready-file", "--open", "--config", "TAILRACE_CONFIG", config.GroupLimits},
-		"window --help":      {"Examples:", "--ready-file", "--config"},
-		"open --help":        {"Examples:", "--print", "--data-dir"},
-		"config --help":      {"init", "path", "show"},
-		"config init --help": {"--force"},
-		"version --help":     {"version"},
+		"--help":               {"Examples:", "tailrace serve", "window", "open", "config init", "config path", "config show", "version", "TAILRACE_"},
+		"serve --help":         {"Examples:", "--ready-file", "--open", "--config", "TAILRACE_CONFIG", config.GroupLimits},
+		"window --help":        {"Examples:", "--ready-file", "--config"},
+		"open --help":          {"Examples:", "--print", "--data-dir"},
+		"config --help":        {"init", "path", "show"},
+		"config init --help":   {"--force"},
+		"version --help":       {"version"},
+		"trust --help":         {"install", "remove", "status"},
+		"trust install --help": {"Examples:", "--hosts", "*.localhost"},
+		"token --help":         {"create"},
+		"token create --help":  {"Examples:", "--write", "--paths"},
 	} {
 		t.Run(line, func(t *testing.T) {
 			status, stdout, stderr := run(t, Program{}, strings.Fields(line)...)

@@ -18,6 +18,8 @@ type grammar struct {
 	Serve   serveCommand   `cmd:"" help:"Serve without a window until interrupted."`
 	Open    openCommand    `cmd:"" help:"Open the inspector of the running server in the browser."`
 	Config  configCommands `cmd:"" help:"Write, find or show the configuration."`
+	Token   tokenCommands  `cmd:"" help:"Make tokens that programs authenticate with."`
+	Trust   trustCommands  `cmd:"" help:"Make HTTPS trusted on this machine, or undo that."`
 	Version versionCommand `cmd:"" help:"Print version, commit, Go version and kind of build."`
 }
 
@@ -29,8 +31,11 @@ type settings struct {
 	Inspect string `placeholder:"ADDRESS" group:"Server" help:"${inspect}"`
 	DataDir string `placeholder:"FOLDER" group:"Server" help:"${data_dir}"`
 
+	TLS string `name:"tls" placeholder:"true|false" group:"Server" help:"${tls}"`
+
 	CORSOrigins string `name:"cors-origins" placeholder:"ORIGIN,…" group:"Who may connect" help:"${cors_origins}"`
 	Hosts       string `placeholder:"NAME,…" group:"Who may connect" help:"${hosts}"`
+	Token       tokens `placeholder:"NAME:ACCESS:PATHS:SECRET" group:"Who may connect" help:"${tokens} May be repeated. Other programs can see it: prefer the variable, the file, or sha256=HASH for SECRET."`
 
 	CacheControl    string `placeholder:"VALUE" group:"Reads" help:"${cache_control}"`
 	LongPollTimeout string `placeholder:"DURATION" group:"Reads" help:"${long_poll_timeout}"`
@@ -56,6 +61,7 @@ Examples:
   tailrace serve                 serve without a window, print the addresses
   tailrace open                  open the running server's inspector in the browser
   tailrace config init           write a configuration file to edit
+  tailrace token create --help   let programs in by token
 
   curl -X PUT  http://127.0.0.1:4437/v1/stream/notes -H 'Content-Type: text/plain'
   curl -X POST http://127.0.0.1:4437/v1/stream/notes -H 'Content-Type: text/plain' -d hello
@@ -64,6 +70,19 @@ Examples:
 Settings come from flags, then environment variables, then the configuration file,
 then defaults. "tailrace serve --help" lists every flag with its variable, such as
 --data-dir and TAILRACE_DATA_DIR.`
+
+// tokens collects the values of a flag that may be repeated.
+type tokens string
+
+// Decode implements kong.MapperValue.
+func (t *tokens) Decode(ctx *kong.DecodeContext) error {
+	var text string
+	if err := ctx.Scan.PopValueInto("token", &text); err != nil {
+		return err
+	}
+	*t = tokens(strings.TrimSpace(string(*t) + " " + text))
+	return nil
+}
 
 // parse reads the command line. It returns nil and no error when help was asked
 // for and has been printed.

@@ -3,6 +3,7 @@ package app
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"tailrace/backend/config"
 )
@@ -71,7 +72,9 @@ func (c *configShowCommand) Run(inv *invocation) error {
 	}
 	width := 0
 	for _, k := range config.Keys() {
-		width = max(width, len(k.Name+" = "+k.Value(loaded.Config)))
+		if value := k.Value(loaded.Config); !strings.Contains(value, "\n") {
+			width = max(width, len(k.Name+" = "+value))
+		}
 	}
 	for _, k := range config.Keys() {
 		fmt.Fprintf(inv.stdout, "%-*s  # %s\n", width, k.Name+" = "+k.Value(loaded.Config), loaded.From[k.Name])

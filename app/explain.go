@@ -6,9 +6,9 @@ import (
 	"net"
 	"runtime"
 	"strings"
-	"syscall"
 
 	"tailrace/backend"
+	"tailrace/backend/port"
 )
 
 // explain turns an error into what a person reads: what happened and, where it
@@ -45,15 +45,10 @@ func advice(err error) (what string, steps []string) {
 	return err.Error(), nil
 }
 
-// wsaAddressInUse is EADDRINUSE of Windows sockets, which syscall.EADDRINUSE is
-// not. No other system has an error of that number.
-const wsaAddressInUse = syscall.Errno(10048)
-
 // takenAddress returns the address that could not be listened on because another
 // program does.
 func takenAddress(err error) (string, bool) {
-	var errno syscall.Errno
-	if !errors.As(err, &errno) || (errno != syscall.EADDRINUSE && errno != wsaAddressInUse) {
+	if !port.Taken(err) {
 		return "", false
 	}
 	var op *net.OpError

@@ -13,6 +13,7 @@ import (
 
 	"tailrace/backend"
 	"tailrace/backend/config"
+	"tailrace/backend/trust"
 )
 
 // Exit statuses of Main.
@@ -30,6 +31,7 @@ type Program struct {
 	Commit  string // "": taken from the build information
 
 	OpenBrowser func(url string) error // nil: the system's browser
+	TrustStores *trust.Machine         // where trust installs; nil: this machine
 }
 
 // Main runs the program with the command-line arguments (without the program's

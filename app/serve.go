@@ -20,7 +20,7 @@ const closeTimeout = 10 * time.Second
 // running are the flags of the commands that run a server.
 type running struct {
 	settings  `embed:""`
-	ReadyFile string `placeholder:"FILE" group:"Server" help:"Write {\"data_url\",\"inspector_url\",\"pid\"} to FILE once both addresses answer; removed when the server ends."`
+	ReadyFile string `placeholder:"FILE" group:"Server" help:"Write {\"data_url\",\"data_tls_url\",\"inspector_url\",\"pid\"} to FILE once both addresses answer; removed when the server ends."`
 }
 
 type serveCommand struct {
@@ -85,8 +85,8 @@ func (inv *invocation) serve(c config.Config, readyFile string, open bool) (err 
 	defer func() { err = errors.Join(err, removeReady()) }()
 
 	link := b.InspectorLink()
-	fmt.Fprintf(inv.stdout, "Tailrace %s\n  Streams    %s/v1/stream/\n  Inspector  %s\n  Data       %s\n",
-		inv.Version, b.DataURL(), link, c.DataDir)
+	fmt.Fprintf(inv.stdout, "Tailrace %s\n  Streams    %s/v1/stream/\n%s  Inspector  %s\n  Data       %s\n",
+		inv.Version, b.DataURL(), secureLine(b), link, c.DataDir)
 	if inv.Assets == nil {
 		fmt.Fprintln(inv.stdout, "  This build carries no inspector page: only its API answers.")
 	} else {
@@ -108,6 +108,14 @@ func (inv *invocation) serve(c config.Config, readyFile string, open bool) (err 
 	}
 }
 
+// secureLine tells where streams are served over TLS.
+func secureLine(b *backend.Backend) string {
+	if b.DataTLSURL() == "" {
+		return ""
+	}
+	return fmt.Sprintf("             %s/v1/stream/ (HTTP/2; tailrace trust install makes browsers accept it)\n", b.DataTLSURL())
+}
+
 // closeBackend shuts a server down within closeTimeout.
 func closeBackend(b *backend.Backend) error {
 	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
@@ -125,9 +133,13 @@ func writeReadyFile(path string, b *backend.Backend) (remove func() error, err e
 	if path == "" {
 		return func() error { return nil }, nil
 	}
-	data, err := json.Marshal(map[string]any{
-		"data_url": b.DataURL(), "inspector_url": b.InspectorURL(), "pid": os.Getpid(),
-	})
+	ready := map[string]any{
+		"data_url": b.DataURL(), "data_tls_url": nil, "inspector_url": b.InspectorURL(), "pid": os.Getpid(),
+	}
+	if url := b.DataTLSURL(); url != "" {
+		ready["data_tls_url"] = url
+	}
+	data, err := json.Marshal(ready)
 	if err != nil {
 		return nil, fmt.Errorf("encode ready file: %w", err)
 	}

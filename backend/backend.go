@@ -6,9 +6,9 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
-	"net"
 	"net/http"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -79,7 +79,7 @@ func Open(o Options) (_ *Backend, err error) {
 		return nil, err
 	}
 	// Ports before the log: a taken one is the likelier failure.
-	if b.data, err = listen(o.Config.Listen); err != nil {
+	if b.data, err = listenData(&o); err != nil {
 		return nil, err
 	}
 	if b.inspector, err = listenInspector(o.Config.Inspect); err != nil {
@@ -94,8 +94,10 @@ func Open(o Options) (_ *Backend, err error) {
 	if b.gate, err = inspect.OpenGate(o.Config.DataDir); err != nil {
 		return nil, err
 	}
-	b.serve(base, b.data, b.protocolHandler(o), o.Log)
-	b.serve(base, b.inspector, b.inspectHandler(o), o.Log)
+	b.data.server = newDataServer(base, b.protocolHandler(o), o.Log)
+	b.inspector.server = newServer(base, b.inspectHandler(o), o.Log)
+	b.serve(b.data)
+	b.serve(b.inspector)
 	err = b.lock.writeRun(RunFile{
 		PID: os.Getpid(), DataURL: b.DataURL(), InspectorURL: b.InspectorURL(), Token: b.gate.Token(),
 	})
@@ -131,6 +133,11 @@ func limits(c *config.Config) protocol.Limits {
 }
 
 func (b *Backend) protocolHandler(o Options) http.Handler {
+	hosts := o.Config.Hosts
+	host, anyAddress := o.Config.ListenHost()
+	if host != "" {
+		hosts = append(slices.Clone(hosts), host)
+	}
 	return server.New(server.Options{
 		Engine:              b.engine,
 		Limits:              limits(&o.Config),
@@ -142,7 +149,9 @@ func (b *Backend) protocolHandler(o Options) http.Handler {
 		Metrics:             metrics.Handler(b.engine, b.store),
 		CacheControl:        o.Config.CacheControl,
 		CORSOrigins:         o.Config.CORSOrigins,
-		Hosts:               o.Config.Hosts,
+		Hosts:               hosts,
+		AnyAddress:          anyAddress,
+		Tokens:              o.Config.Tokens,
 		Version:             o.Version,
 		Now:                 o.Now,
 		Log:                 o.Log,
@@ -159,6 +168,7 @@ func (b *Backend) inspectHandler(o Options) http.Handler {
 		Info: inspect.Info{
 			Version:      o.Version,
 			DataURL:      b.DataURL(),
+			DataTLSURL:   b.dataTLS(),
 			InspectorURL: b.InspectorURL(),
 			DataDir:      o.Config.DataDir,
 			PID:          os.Getpid(),
@@ -175,10 +185,25 @@ func (b *Backend) inspectHandler(o Options) http.Handler {
 }
 
 // DataURL is the root of the data listener, with the port it really has.
-func (b *Backend) DataURL() string { return b.data.url() }
+func (b *Backend) DataURL() string { return b.data.url("http") }
+
+// DataTLSURL is the root of the data listener over TLS; "": it has none.
+func (b *Backend) DataTLSURL() string {
+	if !b.data.tls {
+		return ""
+	}
+	return b.data.url("https")
+}
+
+func (b *Backend) dataTLS() *string {
+	if url := b.DataTLSURL(); url != "" {
+		return &url
+	}
+	return nil
+}
 
 // InspectorURL is the root of the inspector listener.
-func (b *Backend) InspectorURL() string { return b.inspector.url() }
+func (b *Backend) InspectorURL() string { return b.inspector.url("http") }
 
 // InspectorLink opens the inspector once.
 func (b *Backend) InspectorLink() string {
@@ -228,15 +253,7 @@ func (b *Backend) shutdown(ctx context.Context) error {
 }
 
 // serve runs a listener's server until it is closed.
-func (b *Backend) serve(base context.Context, l *listener, h http.Handler, log *slog.Logger) {
-	l.server = &http.Server{
-		Handler:           h,
-		BaseContext:       func(net.Listener) context.Context { return base },
-		ReadHeaderTimeout: 10 * time.Second,
-		IdleTimeout:       5 * time.Minute,
-		MaxHeaderBytes:    64 << 10,
-		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
-	}
+func (b *Backend) serve(l *listener) {
 	b.running.Go(func() {
 		if err := l.server.Serve(l.Listener); !errors.Is(err, http.ErrServerClosed) {
 			b.died.Do(func() {
@@ -245,43 +262,4 @@ func (b *Backend) serve(base context.Context, l *listener, h http.Handler, log *
 			})
 		}
 	})
-}
-
-// listener is a bound port and, once serving, its server.
-type listener struct {
-	net.Listener
-	server *http.Server
-}
-
-func listen(addr string) (*listener, error) {
-	l, err := net.Listen("tcp", addr)
-	if err != nil {
-		return nil, fmt.Errorf("listen on %s: %w", addr, err)
-	}
-	return &listener{Listener: l}, nil
-}
-
-// listenInspector moves to a free port when the default one is taken: nobody has
-// to know the inspector's port by heart.
-func listenInspector(addr string) (*listener, error) {
-	l, err := listen(addr)
-	if err != nil && addr == config.DefaultInspect {
-		return listen("127.0.0.1:0")
-	}
-	return l, err
-}
-
-func (l *listener) url() string { return "http://" + l.Addr().String() }
-
-// close stops accepting and waits for the requests under way; those still there
-// when ctx ends are cut off.
-func (l *listener) close(ctx context.Context) error {
-	if l.server == nil {
-		return l.Close()
-	}
-	err := l.server.Shutdown(ctx)
-	if ctx.Err() != nil {
-		return l.server.Close()
-	}
-	return err
 }

@@ -5,6 +5,7 @@ import (
 	"runtime"
 	"time"
 
+	"tailrace/backend/access"
 	"tailrace/backend/protocol"
 )
 
@@ -21,8 +22,11 @@ type Config struct {
 	Listen      string   // address of the data listener, which speaks the protocol
 	Inspect     string   // address of the inspector listener; the default moves to a free port when its own is taken
 	DataDir     string   // absolute folder of the log, the lock and the run file
+	TLS         bool     // whether the data listener also answers HTTPS
 	CORSOrigins []string // page origins, beyond loopback pages, that may use the data listener; "*" is any
 	Hosts       []string // Host names, beyond loopback names, that requests may carry
+
+	Tokens []access.Token // who may use the data listener; none: everybody who reaches it
 
 	CacheControl    string        // Cache-Control of catch-up reads
 	LongPollTimeout time.Duration // how long a long-poll waits for data
@@ -54,6 +58,7 @@ func defaults(p platform) Config {
 		Listen:                  DefaultListen,
 		Inspect:                 DefaultInspect,
 		DataDir:                 p.dataDir(),
+		TLS:                     true,
 		CacheControl:            "no-store",
 		LongPollTimeout:         20 * time.Second,
 		SSEMaxAge:               60 * time.Second,

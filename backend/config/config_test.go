@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"tailrace/backend/access"
 )
 
 func TestDefault(t *testing.T) {
@@ -24,12 +26,18 @@ func TestValidate(t *testing.T) {
 		"ipv6 loopback":           {func(c *Config) { c.Listen = "[::1]:0" }, nil},
 		"localhost":               {func(c *Config) { c.Inspect = "localhost:0" }, nil},
 		"two free ports":          {func(c *Config) { c.Listen, c.Inspect = "127.0.0.1:0", "127.0.0.1:0" }, nil},
-		"all ipv4 interfaces":     {func(c *Config) { c.Listen = "0.0.0.0:4437" }, []string{"listen", "0.0.0.0:4437", "no authentication"}},
-		"all interfaces":          {func(c *Config) { c.Listen = ":4437" }, []string{"listen", "no authentication"}},
-		"all ipv6 interfaces":     {func(c *Config) { c.Inspect = "[::]:4438" }, []string{"inspect", "no authentication"}},
-		"lan address":             {func(c *Config) { c.Inspect = "192.168.1.7:4438" }, []string{"inspect", "192.168.1.7:4438", "no authentication"}},
-		"mapped lan address":      {func(c *Config) { c.Listen = "[::ffff:192.168.1.7]:1" }, []string{"listen", "no authentication"}},
+		"all ipv4 interfaces":     {func(c *Config) { c.Listen = "0.0.0.0:4437" }, []string{"listen", "0.0.0.0:4437", "at least one token"}},
+		"all interfaces":          {func(c *Config) { c.Listen = ":4437" }, []string{"listen", "at least one token"}},
+		"all ipv6 interfaces":     {func(c *Config) { c.Inspect = "[::]:4438" }, []string{"inspect", "this machine alone"}},
+		"lan address":             {func(c *Config) { c.Inspect = "192.168.1.7:4438" }, []string{"inspect", "192.168.1.7:4438", "this machine alone"}},
+		"mapped lan address":      {func(c *Config) { c.Listen = "[::ffff:192.168.1.7]:1" }, []string{"listen", "at least one token"}},
 		"host name":               {func(c *Config) { c.Listen = "example.com:80" }, []string{"listen", "loopback"}},
+		"wide with a token":       {func(c *Config) { c.Listen, c.Tokens = "0.0.0.0:4437", someTokens() }, nil},
+		"named with a token":      {func(c *Config) { c.Listen, c.Tokens = "box.lan:4437", someTokens() }, nil},
+		"every interface, token":  {func(c *Config) { c.Listen, c.Tokens = ":4437", someTokens() }, nil},
+		"inspector with a token":  {func(c *Config) { c.Inspect, c.Tokens = "0.0.0.0:4438", someTokens() }, []string{"inspect", "this machine alone"}},
+		"odd host name":           {func(c *Config) { c.Listen, c.Tokens = "a b:4437", someTokens() }, []string{"listen", "name of this machine"}},
+		"one name for two tokens": {func(c *Config) { c.Tokens = append(someTokens(), someTokens()...) }, []string{"tokens", "two tokens are named"}},
 		"no port":                 {func(c *Config) { c.Listen = "127.0.0.1" }, []string{"listen", "host:port"}},
 		"port out of range":       {func(c *Config) { c.Listen = "127.0.0.1:65536" }, []string{"listen", "0 to 65535"}},
 		"named port":              {func(c *Config) { c.Listen = "127.0.0.1:http" }, []string{"listen", "0 to 65535"}},
@@ -63,6 +71,10 @@ func TestValidate(t *testing.T) {
 			wantError(t, c.Validate(), tt.want)
 		})
 	}
+}
+
+func someTokens() []access.Token {
+	return []access.Token{{Name: "ci", Level: access.Read, Hash: access.HashOf("x")}}
 }
 
 // wantError checks that err mentions every part, or is nil when there are none.

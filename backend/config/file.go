@@ -11,6 +11,8 @@ import (
 
 	"github.com/pelletier/go-toml/v2"
 	"github.com/pelletier/go-toml/v2/unstable"
+
+	"tailrace/backend/access"
 )
 
 // applyFile reads TOML. Keys the program does not know are errors: a misspelt
@@ -34,11 +36,8 @@ func (l *Loaded) applyFile(path string, data []byte) error {
 			continue
 		}
 		k, from := Keys()[i], fmt.Sprintf("%s:%d", path, at.line)
-		p := k.field(&l.Config)
-		if err := setTOML(p, values[at.key]); err != nil {
-			errs = append(errs, &ValueError{
-				Key: k.Name, Value: fmt.Sprint(values[at.key]), Want: expectation(p), From: from,
-			})
+		if err := setTOML(k.field(&l.Config), values[at.key]); err != nil {
+			errs = append(errs, refusal(k, err, values[at.key], from))
 			continue
 		}
 		l.From[k.Name] = from
@@ -89,6 +88,61 @@ func keyNames() string {
 		names = append(names, k.Name)
 	}
 	return strings.Join(names, ", ")
+}
+
+// AddToken appends a token to the configuration file, which it creates from the
+// template when it is missing. What stands in the file stays as it is.
+func AddToken(path string, t access.Token) error {
+	if real, err := filepath.EvalSymlinks(path); err == nil {
+		path = real // the file, not the link to it, is replaced
+	}
+	old, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			return fmt.Errorf("create configuration folder: %w", err)
+		}
+		old = Template()
+	} else if err != nil {
+		return fmt.Errorf("read configuration file: %w", err)
+	}
+	before := Loaded{From: map[string]string{}}
+	if err := before.applyFile(path, old); err != nil {
+		return err
+	}
+	text := strings.TrimRight(string(old), "\n")
+	if text != "" {
+		text += "\n\n"
+	}
+	text += TokenTable(t)
+	after := Loaded{From: map[string]string{}}
+	if err := after.applyFile(path, []byte(text)); err != nil {
+		return fmt.Errorf("%s lists its tokens as tokens = […]; add this one there, or write all as [[tokens]] tables", path)
+	}
+	if err := access.CheckAll(after.Config.Tokens); err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	return replaceFile(path, []byte(text))
+}
+
+// replaceFile writes a file that appears whole and keeps its permissions.
+func replaceFile(path string, data []byte) (err error) {
+	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*") // 0600
+	if err != nil {
+		return fmt.Errorf("write configuration file: %w", err)
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(fmt.Errorf("write configuration file: %w", err), os.Remove(f.Name()))
+		}
+	}()
+	_, err = f.Write(data)
+	if info, statErr := os.Stat(path); err == nil && statErr == nil {
+		err = f.Chmod(info.Mode().Perm())
+	}
+	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return err
+	}
+	return os.Rename(f.Name(), path)
 }
 
 // Template returns a configuration file with every key, its meaning and its

@@ -8,12 +8,18 @@ type Key struct {
 	Group string // heading it stands under
 	Help  string // one sentence, no full stop
 
+	flag  string            // its flag, where that differs from the name: one flag for each of several values
 	field func(*Config) any // pointer to the field; its type decides how values are read
 	check func(Config) error
 }
 
 // Flag returns the command-line spelling, "--max-body-bytes".
-func (k Key) Flag() string { return "--" + strings.ReplaceAll(k.Name, "_", "-") }
+func (k Key) Flag() string {
+	if k.flag != "" {
+		return k.flag
+	}
+	return "--" + strings.ReplaceAll(k.Name, "_", "-")
+}
 
 // Env returns the environment variable, "TAILRACE_MAX_BODY_BYTES".
 func (k Key) Env() string { return "TAILRACE_" + strings.ToUpper(k.Name) }
@@ -41,7 +47,7 @@ func Keys() []Key {
 			Name: "listen", Group: GroupServer,
 			Help:  "Address of the data listener, which speaks the protocol; port 0 takes a free one",
 			field: func(c *Config) any { return &c.Listen },
-			check: func(c Config) error { return checkAddress("listen", c.Listen) },
+			check: checkListen,
 		},
 		{
 			Name: "inspect", Group: GroupServer,
@@ -56,6 +62,12 @@ func Keys() []Key {
 			check: checkDataDir,
 		},
 		{
+			Name: "tls", Group: GroupServer,
+			Help:  "Whether the data listener also answers HTTPS, with HTTP/2, on the same port (tailrace trust makes browsers accept it)",
+			field: func(c *Config) any { return &c.TLS },
+			check: func(Config) error { return nil },
+		},
+		{
 			Name: "cors_origins", Group: GroupAccess,
 			Help:  `Origins of web pages, beyond loopback pages, that may use the data listener; "*" is any`,
 			field: func(c *Config) any { return &c.CORSOrigins },
@@ -66,6 +78,12 @@ func Keys() []Key {
 			Help:  "Host names, beyond loopback names, that requests may be addressed to",
 			field: func(c *Config) any { return &c.Hosts },
 			check: checkHosts,
+		},
+		{
+			Name: "tokens", Group: GroupAccess, flag: "--token",
+			Help:  "Bearer tokens, one of which every request has to carry; the data listener needs some to leave this machine (tailrace token create makes one)",
+			field: func(c *Config) any { return &c.Tokens },
+			check: checkTokens,
 		},
 		{
 			Name: "cache_control", Group: GroupReads,

@@ -91,10 +91,20 @@ func (l *Loaded) readFile(file string, place platform) error {
 func (l *Loaded) setText(k Key, text, from string) error {
 	p := k.field(&l.Config)
 	if err := setText(p, text); err != nil {
-		return &ValueError{Key: k.Name, Value: text, Want: expectation(p), From: from}
+		return refusal(k, err, text, from)
 	}
 	l.From[k.Name] = from
 	return nil
+}
+
+// refusal says why a setting does not take a value, which it repeats unless that
+// may be a secret.
+func refusal(k Key, err error, value any, from string) error {
+	var bad *tokenError
+	if errors.As(err, &bad) {
+		return fmt.Errorf("%s: %w (set by %s)", k.Name, err, from)
+	}
+	return &ValueError{Key: k.Name, Value: fmt.Sprint(value), Want: expectation(k.field(new(Config))), From: from}
 }
 
 // resolveDataDir makes the data folder absolute: what a file says counts from

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"tailrace/backend/access"
 )
 
 // sources returns sources with an environment of env alone and, when file is not
@@ -77,6 +79,10 @@ func TestLoadEverySetting(t *testing.T) {
 		CORSOrigins: []string{"http://a.test", "http://b.test:1"}, Hosts: []string{"a.test", "b.test"},
 		CacheControl: "max-age=1", LongPollTimeout: 1500 * time.Millisecond, SSEMaxAge: 90 * time.Second,
 		MaxBodyBytes: 3 << 20, MaxPathBytes: 7, MaxHeaderValueBytes: 77, MaxMessagesPerAppend: 777, MaxJSONDepth: 7777,
+		Tokens: []access.Token{
+			{Name: "ci", Level: access.Append, Paths: []string{"orders/**", "logs/*"}, Hash: access.HashOf("x")},
+			{Name: "admin", Level: access.Full, Hash: access.HashOf("y")},
+		},
 		MaxQueryBytes: 777, BodyTimeout: 7 * time.Second, MaxLiveReaders: 77, MaxLiveReadersPerClient: 7,
 		LogLevel: "error",
 	}
@@ -129,7 +135,7 @@ func TestLoadFileErrors(t *testing.T) {
 		"size as a fraction":  {"max_body_bytes = 1.5\n", []string{"max_body_bytes", "1.5", "a size such as 64MiB"}},
 		"text for a number":   {"max_json_depth = \"8\"\n", []string{"max_json_depth", "a whole number"}},
 		"value out of range":  {"\nmax_json_depth = 0\n", []string{"max_json_depth", `"0"`, "1 to 10000", "given.toml:2"}},
-		"wide address":        {"listen = \"0.0.0.0:4437\"\n", []string{"listen", "no authentication", "given.toml:1"}},
+		"wide address":        {"listen = \"0.0.0.0:4437\"\n", []string{"listen", "at least one token", "given.toml:1"}},
 		"one of two too wide": {"inspect = \"10.0.0.1:4437\"\nlog_level = \"loud\"", []string{"given.toml:1", "given.toml:2"}},
 	}
 	for name, tt := range tests {
@@ -147,7 +153,7 @@ func TestLoadFlagAndVariableErrors(t *testing.T) {
 		"max_body_bytes", `"big"`, "--max-body-bytes",
 	})
 	_, err = Load(sources(t, "", nil, map[string]string{"listen": "0.0.0.0:1"}))
-	wantError(t, err, []string{"listen", "0.0.0.0:1", "no authentication", "--listen"})
+	wantError(t, err, []string{"listen", "0.0.0.0:1", "at least one token", "--listen"})
 }
 
 func TestLoadFindsTheFile(t *testing.T) {

@@ -52,6 +52,11 @@ func (p platform) home() string {
 	return p.getenv("HOME")
 }
 
+// Home returns the user's home folder, or "" when the environment names none.
+func Home(getenv func(string) string) string {
+	return platform{goos: runtime.GOOS, getenv: getenv}.home()
+}
+
 func (p platform) under(base string, elem ...string) string {
 	if base == "" {
 		return ""

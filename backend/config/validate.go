@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"tailrace/backend/access"
 )
 
 // ValueError is a setting with a value it does not take.
@@ -45,29 +47,47 @@ func wrong(key string, value any, want string, args ...any) error {
 	return &ValueError{Key: key, Value: fmt.Sprint(value), Want: fmt.Sprintf(want, args...)}
 }
 
-// checkAddress accepts loopback addresses only: neither listener has a password
-// of its own yet, so a wider address would hand every stream to the network.
-func checkAddress(key, address string) error {
+// checkAddress accepts an address to listen on and returns its host.
+func checkAddress(key, address string) (host string, err error) {
 	host, port, err := net.SplitHostPort(address)
 	if err != nil {
-		return wrong(key, address, "host:port, such as 127.0.0.1:4437")
+		return "", wrong(key, address, "host:port, such as 127.0.0.1:4437")
 	}
 	if n, err := strconv.Atoi(port); err != nil || n < 0 || n > 65535 {
-		return wrong(key, address, "host:port with a port from 0 to 65535")
+		return "", wrong(key, address, "host:port with a port from 0 to 65535")
 	}
-	if host == "localhost" {
-		return nil
+	if host != "" && !isHost(host) {
+		return "", wrong(key, address, "host:port with an address or a name of this machine")
 	}
-	if ip, err := netip.ParseAddr(host); err == nil && ip.Unmap().IsLoopback() {
-		return nil
-	}
-	return wrong(key, address, "a loopback address (127.0.0.1, [::1] or localhost): "+
-		"this version has no authentication, so everyone who reaches a wider address could read and change every stream")
+	return host, nil
 }
 
-func checkInspect(c Config) error {
-	if err := checkAddress("inspect", c.Inspect); err != nil {
+// isLocal reports whether what listens on a host is reached from this machine
+// only.
+func isLocal(host string) bool {
+	ip, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && ip.Unmap().IsLoopback()
+}
+
+func checkListen(c Config) error {
+	host, err := checkAddress("listen", c.Listen)
+	if err != nil || isLocal(host) || len(c.Tokens) > 0 {
 		return err
+	}
+	return wrong("listen", c.Listen, "a loopback address (127.0.0.1, [::1] or localhost), or at least one token: "+
+		"without tokens, everyone who reaches a wider address could read and change every stream "+
+		"(tailrace token create --write makes one)")
+}
+
+// checkInspect keeps the inspector on this machine: it shows everything.
+func checkInspect(c Config) error {
+	host, err := checkAddress("inspect", c.Inspect)
+	if err != nil {
+		return err
+	}
+	if !isLocal(host) {
+		return wrong("inspect", c.Inspect, "a loopback address (127.0.0.1, [::1] or localhost): "+
+			"the inspector is for this machine alone; from elsewhere, use a tunnel such as ssh -L")
 	}
 	if _, port, err := net.SplitHostPort(c.Inspect); err == nil && port != "0" && c.Inspect == c.Listen {
 		return wrong("inspect", c.Inspect, "another port than listen, which has the same address")
@@ -100,15 +120,26 @@ func checkOrigins(c Config) error {
 
 func checkHosts(c Config) error {
 	for _, host := range c.Hosts {
-		bare := strings.TrimSuffix(strings.TrimPrefix(host, "["), "]")
-		if ip, err := netip.ParseAddr(bare); err == nil && ip.Zone() == "" {
-			continue
-		}
-		if host == "" || strings.Trim(host, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._") != "" {
+		if !isHost(strings.TrimSuffix(strings.TrimPrefix(host, "["), "]")) {
 			return wrong("hosts", host, "a host name without scheme and port, such as streams.test")
 		}
 	}
 	return nil
+}
+
+func checkTokens(c Config) error {
+	if err := access.CheckAll(c.Tokens); err != nil {
+		return fmt.Errorf("tokens: %w", err)
+	}
+	return nil
+}
+
+// isHost reports whether a text is an address or a host name.
+func isHost(host string) bool {
+	if ip, err := netip.ParseAddr(host); err == nil {
+		return ip.Zone() == ""
+	}
+	return host != "" && strings.Trim(host, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._") == ""
 }
 
 // checkCacheControl keeps the value legal in a header (RFC 9110 §5.5).

@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"tailrace/backend/access"
 )
 
 // errKind says that a value is of a kind the setting does not take; the caller
@@ -26,6 +28,10 @@ func expectation(p any) string {
 		return "a size such as 64MiB, or a number of bytes"
 	case *int:
 		return "a whole number"
+	case *bool:
+		return "true or false"
+	case *[]access.Token:
+		return "tokens: [[tokens]] tables in a file, name:access:paths:secret separated by spaces elsewhere"
 	default:
 		panic(fmt.Sprintf("config: no rule for a field of type %T", p))
 	}
@@ -77,13 +83,23 @@ func setTOML(p, v any) error {
 		}
 		*p = int(n)
 		return nil
+	case *bool:
+		b, ok := v.(bool)
+		if !ok {
+			return errKind
+		}
+		*p = b
+		return nil
+	case *[]access.Token:
+		return setTokens(p, v)
 	default:
 		return errKind
 	}
 }
 
 // setText stores the value of a flag or environment variable in the field
-// behind p. Lists are separated by commas; an empty text is the empty list.
+// behind p. Lists are separated by commas, tokens by spaces; an empty text is the
+// empty list.
 func setText(p any, s string) (err error) {
 	switch p := p.(type) {
 	case *string:
@@ -101,6 +117,17 @@ func setText(p any, s string) (err error) {
 		*p, err = parseSize(s)
 	case *int:
 		*p, err = strconv.Atoi(s)
+	case *bool:
+		switch s {
+		case "true":
+			*p = true
+		case "false":
+			*p = false
+		default:
+			return errKind
+		}
+	case *[]access.Token:
+		return setCompactTokens(p, s)
 	default:
 		return errKind
 	}
@@ -119,6 +146,10 @@ func formatText(p any) string {
 		return formatSize(*p)
 	case *int:
 		return strconv.Itoa(*p)
+	case *bool:
+		return strconv.FormatBool(*p)
+	case *[]access.Token:
+		return formatCompactTokens(*p)
 	default:
 		return fmt.Sprint(p)
 	}
@@ -127,16 +158,24 @@ func formatText(p any) string {
 func formatTOML(p any) string {
 	switch p := p.(type) {
 	case *[]string:
-		items := make([]string, len(*p))
-		for i, item := range *p {
-			items[i] = quoteTOML(item)
-		}
-		return "[" + strings.Join(items, ", ") + "]"
+		return formatTOMLList(*p)
 	case *int:
 		return strconv.Itoa(*p)
+	case *bool:
+		return strconv.FormatBool(*p)
+	case *[]access.Token:
+		return formatTokens(*p)
 	default:
 		return quoteTOML(formatText(p))
 	}
+}
+
+func formatTOMLList(list []string) string {
+	items := make([]string, len(list))
+	for i, item := range list {
+		items[i] = quoteTOML(item)
+	}
+	return "[" + strings.Join(items, ", ") + "]"
 }
 
 // quoteTOML writes a TOML string: literal when it can be, so that Windows paths

@@ -47,7 +47,7 @@ type Server struct {
 func New(o Options) *Server {
 	s := &Server{o: o, hosts: map[string]bool{}}
 	for _, h := range o.Hosts {
-		s.hosts[strings.ToLower(h)] = true
+		s.hosts[loopback.Hostname(h)] = true
 	}
 	mux := http.NewServeMux()
 	s.describe(mux)

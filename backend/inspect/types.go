@@ -8,14 +8,15 @@ import (
 
 // Info says which server this is.
 type Info struct {
-	Version      string `json:"version"`
-	DataURL      string `json:"data_url" doc:"Root of the data listener; streams live under /v1/stream/."`
-	InspectorURL string `json:"inspector_url"`
-	DataDir      string `json:"data_dir"`
-	PID          int    `json:"pid"`
-	StartedAt    int64  `json:"started_at" doc:"Unix milliseconds."`
-	Desktop      bool   `json:"desktop" doc:"A window exists."`
-	Limits       Limits `json:"limits"`
+	Version      string  `json:"version"`
+	DataURL      string  `json:"data_url" doc:"Root of the data listener; streams live under /v1/stream/."`
+	DataTLSURL   *string `json:"data_tls_url" doc:"The same over TLS, with HTTP/2; null: it is off."`
+	InspectorURL string  `json:"inspector_url"`
+	DataDir      string  `json:"data_dir"`
+	PID          int     `json:"pid"`
+	StartedAt    int64   `json:"started_at" doc:"Unix milliseconds."`
+	Desktop      bool    `json:"desktop" doc:"A window exists."`
+	Limits       Limits  `json:"limits"`
 }
 
 // Limits are the limits that a form can check before it sends.

@@ -18,7 +18,7 @@ func (s *Server) create(w http.ResponseWriter, r *http.Request, path string) err
 	}
 	created, err := s.o.Engine.Create(path, req)
 	if err != nil {
-		return err
+		return s.hideSource(r, err)
 	}
 	h := w.Header()
 	describe(h, created.State)

@@ -19,7 +19,7 @@ var (
 	errEncoded = errors.New("Content-Encoding is not supported; send the body as it is")
 	errSlow    = errors.New("the body paused for too long; nothing was written")
 	errHost    = errors.New("this Host name is not allowed; use localhost or 127.0.0.1, or add the name to hosts in the configuration")
-	errOrigin  = errors.New("this site may not do that; add its origin to cors_origins in the configuration")
+	errOrigin  = errors.New("pages of this origin may not use the server; add the origin to cors_origins in the configuration")
 )
 
 // reply is what an error means to a client.
@@ -63,8 +63,18 @@ func classify(h http.Header, err error) (reply, bool) {
 		gap      *protocol.SeqGapError
 		seq      *protocol.StreamSeqError
 		readers  *tooManyReadersError
+		forbid   *forbiddenError
 	)
 	switch {
+	case errors.Is(err, errNoToken):
+		h["WWW-Authenticate"] = challengeNone
+		return reply{http.StatusUnauthorized, "TOKEN_REQUIRED"}, true
+	case errors.Is(err, errUnknownToken):
+		h["WWW-Authenticate"] = challengeUnknown
+		return reply{http.StatusUnauthorized, "TOKEN_UNKNOWN"}, true
+	case errors.As(err, &forbid):
+		h["WWW-Authenticate"] = challengeForbidden
+		return reply{http.StatusForbidden, "TOKEN_FORBIDS"}, true
 	case errors.As(err, &bad):
 		return reply{http.StatusBadRequest, "BAD_REQUEST"}, true
 	case errors.As(err, &limit):

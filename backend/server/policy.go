@@ -2,6 +2,7 @@ package server
 
 import (
 	"net/http"
+	"net/netip"
 	"net/url"
 	"strings"
 
@@ -13,15 +14,16 @@ import (
 // developer visits must not read or write local streams: its Origin is not a
 // loopback one, and with DNS rebinding its Host is not.
 type policy struct {
-	hosts     map[string]bool
-	origins   map[string]bool
-	anyOrigin bool
+	hosts      map[string]bool
+	anyAddress bool
+	origins    map[string]bool
+	anyOrigin  bool
 }
 
-func newPolicy(hosts, origins []string) policy {
-	p := policy{hosts: map[string]bool{}, origins: map[string]bool{}}
+func newPolicy(hosts []string, anyAddress bool, origins []string) policy {
+	p := policy{hosts: map[string]bool{}, anyAddress: anyAddress, origins: map[string]bool{}}
 	for _, h := range hosts {
-		p.hosts[strings.ToLower(h)] = true
+		p.hosts[loopback.Hostname(h)] = true
 	}
 	for _, o := range origins {
 		p.origins[strings.ToLower(o)] = true
@@ -30,32 +32,27 @@ func newPolicy(hosts, origins []string) policy {
 	return p
 }
 
-// admit checks Host and Origin and grants CORS. Reads and preflights from other
-// origins pass without a grant: the browser keeps their answer from the page.
+// admit checks Host and Origin and grants CORS. Requests from other sites are
+// refused, reads too: although the browser keeps their answer from the page, they
+// would restart TTLs, and tell by loading or not whether a stream exists.
+// Preflights pass without a grant, which is how a refusal looks there.
 func (p *policy) admit(h http.Header, r *http.Request) error {
 	if !p.hostAllowed(r.Host) {
 		return errHost
 	}
 	h["Vary"] = valueVaryOrigin
-	if r.Header.Get("Sec-Fetch-Site") == "cross-site" && r.Header.Get("Sec-Fetch-Mode") == "no-cors" && !p.anyOrigin {
-		// An <img> or the like on another site: it could not read the answer, but keep
-		// a stream alive and a reader open.
-		return errOrigin
-	}
 	origin := r.Header.Get("Origin")
 	if origin == "" {
-		// Browsers send no Origin with simple cross-site requests of some kinds, but
-		// they all send where a request comes from.
-		if r.Header.Get("Sec-Fetch-Site") == "cross-site" && !isSafe(r.Method) && !p.anyOrigin {
+		if p.fromElsewhere(r) {
 			return errOrigin
 		}
 		return nil
 	}
 	if !p.originAllowed(origin) {
-		if !isSafe(r.Method) {
-			return errOrigin
+		if r.Method == http.MethodOptions {
+			return nil
 		}
-		return nil
+		return errOrigin
 	}
 	set(h, "Access-Control-Allow-Origin", origin)
 	h["Access-Control-Expose-Headers"] = valueExposed
@@ -65,13 +62,42 @@ func (p *policy) admit(h http.Header, r *http.Request) error {
 	return nil
 }
 
-func isSafe(method string) bool {
-	return method == http.MethodGet || method == http.MethodHead || method == http.MethodOptions
+// fromElsewhere reports whether a request without an Origin was caused by a page
+// of another site that may not use the server: an image, a script, a frame.
+// Browsers send no Origin with those, but say where they come from. A link to the
+// front page is fine; one to a stream is not, since a page can tell a download or
+// an empty answer, which a window ignores, from an error, which it shows.
+func (p *policy) fromElsewhere(r *http.Request) bool {
+	switch r.Header.Get("Sec-Fetch-Site") {
+	case "cross-site":
+	case "same-site":
+		// On this machine, ports of one name are one site, and trusted.
+		if loopback.IsName(loopback.Hostname(r.Host)) {
+			return false
+		}
+	default:
+		return false
+	}
+	safe := r.Method == http.MethodGet || r.Method == http.MethodHead
+	if safe && r.Header.Get("Sec-Fetch-Dest") == "document" && !strings.HasPrefix(r.URL.Path, protocol.Root) {
+		return false
+	}
+	if safe {
+		// A page can hide its address but not forge one.
+		if from, err := url.Parse(r.Header.Get("Referer")); err == nil && from.Host != "" {
+			return !p.originAllowed(from.Scheme + "://" + from.Host)
+		}
+	}
+	return !p.anyOrigin
 }
 
 func (p *policy) hostAllowed(hostport string) bool {
 	host := loopback.Hostname(hostport)
-	return loopback.IsName(host) || p.hosts[host]
+	if loopback.IsName(host) || p.hosts[host] {
+		return true
+	}
+	_, err := netip.ParseAddr(host)
+	return p.anyAddress && err == nil
 }
 
 func (p *policy) originAllowed(origin string) bool {
@@ -93,7 +119,7 @@ var (
 		protocol.HeaderProducerID, protocol.HeaderProducerEpoch, protocol.HeaderProducerSeq,
 	}, ", ")}
 	valueExposed = []string{strings.Join([]string{
-		"ETag", "Location", "Retry-After",
+		"ETag", "Location", "Retry-After", "WWW-Authenticate", headerRequestID,
 		protocol.HeaderStreamNextOffset, protocol.HeaderStreamCursor, protocol.HeaderStreamUpToDate, protocol.HeaderStreamClosed,
 		protocol.HeaderStreamTTL, protocol.HeaderStreamExpiresAt, protocol.HeaderStreamSSEDataEncoding,
 		protocol.HeaderProducerEpoch, protocol.HeaderProducerSeq,

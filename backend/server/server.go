@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"tailrace/backend/access"
 	"tailrace/backend/engine"
 	"tailrace/backend/protocol"
 )
@@ -32,6 +33,10 @@ type Options struct {
 	CORSOrigins []string
 	// Hosts are the Host names beyond loopback names that requests may name.
 	Hosts []string
+	// AnyAddress admits every IP address as Host, for a listener on every interface.
+	AnyAddress bool
+	// Tokens are who may use the server; none: everybody who reaches it.
+	Tokens []access.Token
 	// Metrics answers /metrics.
 	Metrics http.Handler
 	// Version is shown at /.
@@ -53,7 +58,7 @@ type Server struct {
 func New(o Options) *Server {
 	return &Server{
 		o:       o,
-		policy:  newPolicy(o.Hosts, o.CORSOrigins),
+		policy:  newPolicy(o.Hosts, o.AnyAddress, o.CORSOrigins),
 		readers: newReaderCount(o.MaxReaders, o.MaxReadersPerClient),
 		ids:     newRequestIDs(),
 	}
@@ -81,6 +86,10 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	}
 	if r.Method == http.MethodOptions {
 		preflight(w)
+		return
+	}
+	if err := s.authorize(h, r); err != nil {
+		s.fail(w, r, err)
 		return
 	}
 	path := r.URL.EscapedPath()

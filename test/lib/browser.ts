@@ -1,10 +1,10 @@
 import { chromium, type Browser, type Page } from "playwright-core"
 
 /** Starts the system's Chromium. */
-export function launch(): Promise<Browser> {
+export function launch(...args: string[]): Promise<Browser> {
   return chromium.launch({
     executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
-    args: ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"],
+    args: ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", ...args],
   })
 }
 

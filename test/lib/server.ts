@@ -11,6 +11,7 @@ export class Server {
     private readonly process: ChildProcess,
     private readonly dir: string,
     readonly dataUrl: string,
+    readonly dataTlsUrl: string,
     readonly inspectorUrl: string,
     private readonly output: string[],
   ) {}
@@ -47,8 +48,8 @@ export class Server {
       }
       await delay(20)
     }
-    const { data_url, inspector_url } = JSON.parse(readFileSync(ready, "utf8"))
-    return new Server(child, dir, data_url, inspector_url, output)
+    const { data_url, data_tls_url, inspector_url } = JSON.parse(readFileSync(ready, "utf8"))
+    return new Server(child, dir, data_url, data_tls_url, inspector_url, output)
   }
 
   /** Asks the program to end and returns its exit code. */

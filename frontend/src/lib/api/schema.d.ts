@@ -341,6 +341,8 @@ export interface components {
         };
         Info: {
             data_dir: string;
+            /** @description The same over TLS, with HTTP/2; null: it is off. */
+            data_tls_url: string | null;
             /** @description Root of the data listener; streams live under /v1/stream/. */
             data_url: string;
             /** @description A window exists. */
