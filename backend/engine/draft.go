@@ -16,6 +16,8 @@ type draft struct {
 
 	batches []*store.Batch
 	closes  bool
+	// subscriptions are changed together with the batches.
+	subscriptions []*store.SubscriptionChange
 }
 
 func newDraft(s *State, producers map[string]store.Producer, now int64) *draft {
@@ -25,6 +27,12 @@ func newDraft(s *State, producers map[string]store.Producer, now int64) *draft {
 // append decides one request in the order of PROTOCOL §5.2: what is wrong with
 // the request itself, closure, content type, producer, Stream-Seq, content.
 func (d *draft) append(r *AppendRequest) (Appended, error) {
+	if r.Frame != nil {
+		framed := *r
+		framed.ContentType = d.stream.ContentType
+		framed.Payload, framed.PayloadErr = r.Frame(d.stream.Kind)
+		r = &framed
+	}
 	if r.Empty && !r.Close {
 		return Appended{}, protocol.ErrEmptyBody
 	}
@@ -127,6 +135,9 @@ func (d *draft) accept(r *AppendRequest) {
 			d.changed = map[string]store.Producer{}
 		}
 		d.changed[r.Producer.ID] = store.Producer{Producer: *r.Producer, LastAppendAt: d.now}
+	}
+	if r.Subscription != nil {
+		d.subscriptions = append(d.subscriptions, r.Subscription)
 	}
 	if r.Close {
 		d.closes = true

@@ -39,6 +39,11 @@ type AppendRequest struct {
 	Close      bool
 	StreamSeq  string // empty: none
 	Producer   *protocol.Producer
+	// Frame makes the payload for whatever kind of stream is there, instead of
+	// ContentType and Payload; nil: those count.
+	Frame func(protocol.Kind) (protocol.Payload, error)
+	// Subscription is changed in the same transaction; nil: none.
+	Subscription *store.SubscriptionChange
 }
 
 // Appended is the outcome of an AppendRequest that was not refused.

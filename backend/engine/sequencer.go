@@ -32,6 +32,7 @@ type command struct {
 	branch   *CreateRequest
 	unbranch bool
 	collect  bool
+	sync     bool // nothing: a reply means that all before is published
 	reply    chan result
 }
 
@@ -411,7 +412,7 @@ func (s *sequencer) appendAll(batch []command, results []result) error {
 		accepted = accepted || results[i].err == nil
 	}
 	if len(d.batches) > 0 {
-		w := &store.Write{Stream: &d.stream, Batches: d.batches, Close: d.closes, Now: d.now}
+		w := &store.Write{Stream: &d.stream, Batches: d.batches, Close: d.closes, Now: d.now, Subscriptions: d.subscriptions}
 		if d.closes {
 			w.Announce = announce(&d.stream, opUpdate)
 		}

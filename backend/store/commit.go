@@ -23,10 +23,11 @@ var (
 	ErrReadOnlyDisk = errors.New("the data folder is read-only")
 )
 
-// Write is one atomic change of one stream.
+// Write is one atomic change: of one stream, of subscriptions, or of both.
 type Write struct {
 	// Stream is the stream as it stands after the write; with Create it is new, and
-	// its ID came from [DB.NextID].
+	// its ID came from [DB.NextID]. It may be nil when only subscriptions or keys
+	// change.
 	Stream *Stream
 	Create bool
 	// Batches are appended in order; [Position.Place] has told each where.
@@ -42,6 +43,21 @@ type Write struct {
 	// milliseconds).
 	Announce [][]byte
 	Now      int64
+	// Subscriptions are changed in the same transaction, as is Key.
+	Subscriptions []*SubscriptionChange
+	Key           *KeyChange
+}
+
+// name says what a write is about, for errors.
+func (w *Write) name() string {
+	switch {
+	case w.Stream != nil:
+		return w.Stream.Path
+	case len(w.Subscriptions) > 0:
+		return w.Subscriptions[0].Sub.ID
+	default:
+		return "key"
+	}
 }
 
 // request is a Write on its way through the committer.
@@ -59,7 +75,7 @@ func (d *DB) Commit(w *Write) error {
 	r := &request{write: w, reply: make(chan error, 1)}
 	d.submit <- r
 	if err := <-r.reply; err != nil {
-		return fmt.Errorf("commit %q: %w", w.Stream.Path, err)
+		return fmt.Errorf("commit %q: %w", w.name(), err)
 	}
 	return nil
 }
@@ -70,6 +86,7 @@ type committer struct {
 	db      *DB
 	conn    *sql.Conn
 	stmts   statements
+	watch   watch
 	nextSeq int64
 	deleted int64 // ops below this arrival number are gone from the table
 	garbage bool  // rows of deleted streams may be left
@@ -85,7 +102,7 @@ func (d *DB) newCommitter(ctx context.Context) (*committer, error) {
 		return nil, fmt.Errorf("open the log: %w", err)
 	}
 	c := &committer{db: d, conn: conn, nextSeq: next, garbage: true}
-	if err := c.stmts.prepare(ctx, conn); err != nil {
+	if err := errors.Join(c.stmts.prepare(ctx, conn), c.watch.load(ctx, c)); err != nil {
 		return nil, errors.Join(fmt.Errorf("open the log: %w", err), c.close())
 	}
 	return c, nil
@@ -151,6 +168,11 @@ func (c *committer) gather(group []*request) []*request {
 
 // commit writes a group in one transaction, together with a slice of sealing.
 func (c *committer) commit(ctx context.Context, group []*request) error {
+	if c.watch.stale {
+		if err := c.watch.load(ctx, c); err != nil {
+			return err
+		}
+	}
 	announced := c.db.registry.batch(group)
 	seq := c.nextSeq
 	arrived := 0
@@ -166,9 +188,13 @@ func (c *committer) commit(ctx context.Context, group []*request) error {
 		if announced == nil {
 			return nil
 		}
+		if err := c.watchAppend(ctx, c.db.registry.stream); err != nil {
+			return err
+		}
 		return c.insertOp(ctx, announced, &seq)
 	}, func() int { return arrived })
 	if err != nil {
+		c.watch.stale = true
 		return err
 	}
 	c.nextSeq = seq
@@ -184,6 +210,7 @@ func (c *committer) commit(ctx context.Context, group []*request) error {
 	if announced != nil {
 		c.db.publishRegistry(announced)
 	}
+	c.watch.notify(c.db)
 	return nil
 }
 
@@ -233,6 +260,22 @@ func classify(err error) error {
 // apply turns one write into rows.
 func (c *committer) apply(ctx context.Context, r *request, seq *int64) error {
 	w, s := r.write, r.write.Stream
+	for _, ch := range w.Subscriptions {
+		if err := c.applySubscription(ctx, ch); err != nil {
+			return err
+		}
+	}
+	if w.Key != nil {
+		if err := c.applyKey(ctx, w.Key); err != nil {
+			return err
+		}
+	}
+	if s == nil {
+		return nil
+	}
+	if err := c.watchWrite(ctx, w); err != nil {
+		return err
+	}
 	if w.Create {
 		if err := c.insertStream(ctx, w); err != nil {
 			return fmt.Errorf("insert stream: %w", err)

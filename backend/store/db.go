@@ -37,6 +37,7 @@ type DB struct {
 
 	ids      idAllocator
 	registry registry
+	onWork   atomic.Pointer[func(id string, n Notice)]
 
 	commits        histogram
 	writes, failed atomic.Uint64

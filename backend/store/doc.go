@@ -11,8 +11,10 @@
 //
 //   - [DB.Commit] returns nil only when the write is on disk (synchronous=FULL).
 //     A write is atomic; writes of one call to SQLite succeed or fail together.
-//   - Data, producer state, closure, deletion and registry events of one [Write]
-//     are in the same transaction.
+//   - Data, producer state, closure, deletion, registry events and changes of
+//     subscriptions of one [Write] are in the same transaction.
+//   - The first append to a stream that a subscription's pattern matches links it
+//     in its own transaction; [DB.OnWork] tells afterwards.
 //   - A position below a committed tail is always readable until its stream is
 //     deleted: a batch leaves memory only after a commit has sealed it.
 //   - Registry events have the order of the commits that caused them.

@@ -27,6 +27,8 @@ type memtable struct {
 	// backlogBytes is the cost of everything from firstUnsealed on, deleted streams
 	// included: what is still in ops.
 	backlogBytes int
+	// evicted counts the streams whose position has left memory.
+	evicted int64
 }
 
 type entry struct {
@@ -100,6 +102,13 @@ func (m *memtable) position(stream int64) (Position, bool) {
 		return t.latest, true
 	}
 	return Position{}, false
+}
+
+// evictions changes whenever a stream's position has left memory.
+func (m *memtable) evictions() int64 {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	return m.evicted
 }
 
 // from returns the cached batches that reach from position pos to the end, if
@@ -228,6 +237,7 @@ func (m *memtable) trim() {
 		e.tail.shift()
 		if len(e.tail.batches) == 0 {
 			delete(m.tails, e.tail.stream)
+			m.evicted++
 		}
 	}
 	m.fifo = m.fifo[n:]
