@@ -19,6 +19,7 @@ import (
 	"tailrace/backend/protocol"
 	"tailrace/backend/server"
 	"tailrace/backend/store"
+	"tailrace/backend/subscription"
 )
 
 // Options of a backend.
@@ -45,6 +46,7 @@ type Backend struct {
 	lock   *lock
 	store  *store.DB
 	engine *engine.Engine
+	subs   *subscription.Manager
 	gate   *inspect.Gate
 
 	data, inspector *listener
@@ -91,6 +93,9 @@ func Open(o Options) (_ *Backend, err error) {
 	if b.engine, err = engine.Open(base, b.store, engine.Options{Now: o.Now, Log: o.Log}); err != nil {
 		return nil, err
 	}
+	if b.subs, err = b.openSubscriptions(base, o); err != nil {
+		return nil, err
+	}
 	if b.gate, err = inspect.OpenGate(o.Config.DataDir); err != nil {
 		return nil, err
 	}
@@ -132,6 +137,14 @@ func limits(c *config.Config) protocol.Limits {
 	}
 }
 
+func (b *Backend) openSubscriptions(ctx context.Context, o Options) (*subscription.Manager, error) {
+	so := subscription.Options{Store: b.store, Engine: b.engine, Limits: limits(&o.Config), Now: o.Now, Log: o.Log}
+	if addr, ok := b.data.Addr().(*net.TCPAddr); ok {
+		so.Port = addr.Port
+	}
+	return subscription.Open(ctx, so)
+}
+
 func (b *Backend) protocolHandler(o Options) http.Handler {
 	hosts := o.Config.Hosts
 	host, anyAddress := o.Config.ListenHost()
@@ -140,6 +153,7 @@ func (b *Backend) protocolHandler(o Options) http.Handler {
 	}
 	return server.New(server.Options{
 		Engine:              b.engine,
+		Subscriptions:       b.subs,
 		Limits:              limits(&o.Config),
 		LongPollTimeout:     o.Config.LongPollTimeout,
 		SSEMaxAge:           o.Config.SSEMaxAge,
@@ -240,6 +254,9 @@ func (b *Backend) shutdown(ctx context.Context) error {
 		}
 	}
 	b.running.Wait()
+	if b.subs != nil {
+		b.subs.Close()
+	}
 	if b.engine != nil {
 		b.engine.Close()
 	}

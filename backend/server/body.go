@@ -16,8 +16,14 @@ import (
 // keeps coming. It never trusts Content-Length for more memory than has arrived,
 // and never inflates.
 func (s *Server) body(w http.ResponseWriter, r *http.Request) ([]byte, error) {
-	limit := &protocol.LimitError{Limit: "max_body_bytes", Max: s.o.Limits.BodyBytes, Status: http.StatusRequestEntityTooLarge}
-	if r.ContentLength > s.o.Limits.BodyBytes {
+	return s.bodyWithin(w, r, &protocol.LimitError{
+		Limit: "max_body_bytes", Max: s.o.Limits.BodyBytes, Status: http.StatusRequestEntityTooLarge,
+	})
+}
+
+// bodyWithin is body with another limit.
+func (s *Server) bodyWithin(w http.ResponseWriter, r *http.Request, limit *protocol.LimitError) ([]byte, error) {
+	if r.ContentLength > limit.Max {
 		return nil, limit
 	}
 	if r.ContentLength == 0 {
@@ -27,7 +33,7 @@ func (s *Server) body(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 		return nil, errEncoded
 	}
 	paced := &pacedReader{
-		r: http.MaxBytesReader(w, r.Body, s.o.Limits.BodyBytes), rc: http.NewResponseController(w), pause: s.o.BodyTimeout,
+		r: http.MaxBytesReader(w, r.Body, limit.Max), rc: http.NewResponseController(w), pause: s.o.BodyTimeout,
 	}
 	data, err := readAll(paced, r.ContentLength)
 	// The connection may serve more requests; their headers have a limit of their

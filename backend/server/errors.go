@@ -1,21 +1,20 @@
 package server
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"net/http"
 	"strconv"
 
 	"tailrace/backend/protocol"
 	"tailrace/backend/store"
+	"tailrace/backend/subscription"
 )
 
 var (
-	errNoRoute   = errors.New("nothing is served here; streams live under " + protocol.Root)
-	errMethod    = errors.New("this method is not supported for streams; use " + streamMethods)
-	errNoControl = errors.New("this version has no subscription API; paths that begin with " +
-		protocol.ControlPrefix + " are reserved for it")
+	errNoRoute = errors.New("nothing is served here; streams live under " + protocol.Root)
+	errMethod  = errors.New("this method is not supported for streams; use " + streamMethods)
 	errEncoded = errors.New("Content-Encoding is not supported; send the body as it is")
 	errSlow    = errors.New("the body paused for too long; nothing was written")
 	errHost    = errors.New("this Host name is not allowed; use localhost or 127.0.0.1, or add the name to hosts in the configuration")
@@ -45,11 +44,25 @@ var replies = []struct {
 	{store.ErrReadOnlyDisk, reply{http.StatusInsufficientStorage, "READ_ONLY_DISK"}},
 	{errNoRoute, reply{http.StatusNotFound, "NOT_FOUND"}},
 	{errMethod, reply{http.StatusMethodNotAllowed, "METHOD_NOT_ALLOWED"}},
-	{errNoControl, reply{http.StatusNotFound, "NOT_FOUND"}},
 	{errEncoded, reply{http.StatusUnsupportedMediaType, "ENCODED_BODY"}},
 	{errSlow, reply{http.StatusRequestTimeout, "BODY_TIMEOUT"}},
 	{errHost, reply{http.StatusForbidden, "HOST_NOT_ALLOWED"}},
 	{errOrigin, reply{http.StatusForbidden, "ORIGIN_NOT_ALLOWED"}},
+}
+
+// subscriptionStatus is the status of each code of the subscription API.
+var subscriptionStatus = map[subscription.Code]int{
+	subscription.CodeInvalidRequest: http.StatusBadRequest,
+	subscription.CodeURLRejected:    http.StatusBadRequest,
+	subscription.CodeTokenInvalid:   http.StatusUnauthorized,
+	subscription.CodeNotFound:       http.StatusNotFound,
+	subscription.CodeNoRoute:        http.StatusNotFound,
+	subscription.CodeMethod:         http.StatusMethodNotAllowed,
+	subscription.CodeExists:         http.StatusConflict,
+	subscription.CodeFenced:         http.StatusConflict,
+	subscription.CodeClaimed:        http.StatusConflict,
+	subscription.CodeNoWork:         http.StatusConflict,
+	subscription.CodeInvalidOffset:  http.StatusConflict,
 }
 
 // classify finds the reply to an error and sets the headers that belong to it.
@@ -64,6 +77,7 @@ func classify(h http.Header, err error) (reply, bool) {
 		seq      *protocol.StreamSeqError
 		readers  *tooManyReadersError
 		forbid   *forbiddenError
+		sub      *subscription.Error
 	)
 	switch {
 	case errors.Is(err, errNoToken):
@@ -75,6 +89,14 @@ func classify(h http.Header, err error) (reply, bool) {
 	case errors.As(err, &forbid):
 		h["WWW-Authenticate"] = challengeForbidden
 		return reply{http.StatusForbidden, "TOKEN_FORBIDS"}, true
+	case errors.As(err, &sub):
+		if sub.Allow != "" {
+			set(h, "Allow", sub.Allow)
+		}
+		if sub.Code == subscription.CodeTokenInvalid {
+			set(h, "WWW-Authenticate", "Bearer")
+		}
+		return reply{subscriptionStatus[sub.Code], string(sub.Code)}, true
 	case errors.As(err, &bad):
 		return reply{http.StatusBadRequest, "BAD_REQUEST"}, true
 	case errors.As(err, &limit):
@@ -137,7 +159,7 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	}
 	h["Content-Type"] = valueJSON
 	h["Cache-Control"] = valueNoStore
-	body := errorBody(rep.code, message)
+	body := errorBody(rep.code, message, err)
 	set(h, "Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(rep.status)
 	if r.Method != http.MethodHead {
@@ -145,10 +167,25 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	}
 }
 
-func errorBody(code, message string) []byte {
-	text, err := json.Marshal(message)
-	if err != nil {
-		text = []byte(`""`) // cannot happen: strings always encode
+// errorBody is the JSON body of an error. A refused claim also tells who holds
+// the lease.
+func errorBody(code, message string, err error) []byte {
+	type detail struct {
+		Code       string `json:"code"`
+		Message    string `json:"message"`
+		Holder     string `json:"current_holder,omitempty"`
+		Generation int64  `json:"generation,omitempty"`
 	}
-	return fmt.Appendf(nil, `{"error":{"code":%q,"message":%s}}`+"\n", code, text)
+	d := detail{Code: code, Message: message}
+	var sub *subscription.Error
+	if errors.As(err, &sub) {
+		d.Holder, d.Generation = sub.Holder, sub.Generation
+	}
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(map[string]detail{"error": d}); err != nil {
+		panic(err) // strings and numbers always encode
+	}
+	return b.Bytes()
 }

@@ -10,12 +10,15 @@ import (
 	"tailrace/backend/access"
 	"tailrace/backend/engine"
 	"tailrace/backend/protocol"
+	"tailrace/backend/subscription"
 )
 
 // Options of a server. All fields are required unless they say otherwise.
 type Options struct {
 	Engine *engine.Engine
-	Limits protocol.Limits
+	// Subscriptions serves the reserved paths.
+	Subscriptions *subscription.Manager
+	Limits        protocol.Limits
 	// LongPollTimeout is how long a long-poll waits for data.
 	LongPollTimeout time.Duration
 	// SSEMaxAge is how long an SSE response lasts, give or take a twelfth, before
@@ -94,7 +97,11 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	}
 	path := r.URL.EscapedPath()
 	if rest, ok := strings.CutPrefix(path, protocol.Root); ok {
-		s.serveStream(w, r, rest)
+		if first, control, _ := strings.Cut(rest, "/"); first == protocol.ControlPrefix {
+			s.serveControl(w, r, control)
+		} else {
+			s.serveStream(w, r, rest)
+		}
 		return
 	}
 	switch path {
@@ -129,7 +136,7 @@ func (s *Server) serveStream(w http.ResponseWriter, r *http.Request, escaped str
 		err = &protocol.LimitError{Limit: "max_query_bytes", Max: int64(s.o.Limits.QueryBytes), Status: http.StatusRequestURITooLong}
 	}
 	if err == nil && protocol.IsControlPath(path) {
-		err = errNoControl
+		err = errNoRoute // the prefix is reserved, however it is spelled
 	}
 	if err == nil {
 		switch r.Method {

@@ -5,7 +5,7 @@ import { Server } from "../lib/server"
 let server: Server
 
 // The suite reads baseUrl when a test runs, by when the server has started.
-const options = { baseUrl: "", subscriptions: false }
+const options = { baseUrl: "", subscriptions: true }
 
 beforeAll(async () => {
   // The suite waits for long-polls to time out, within vitest's own limit.

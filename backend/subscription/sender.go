@@ -1,0 +1,101 @@
+package subscription
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"time"
+)
+
+const (
+	// maxDeliveries is how many deliveries are under way at most.
+	maxDeliveries = 256
+	// maxAnswerBytes bounds what is read of an answer; {"done":true} is all that
+	// counts in it.
+	maxAnswerBytes = 64 << 10
+)
+
+// sender makes webhook requests.
+type sender struct {
+	client    *http.Client
+	transport *http.Transport
+	slots     chan struct{}
+}
+
+func newSender(d *dialer) *sender {
+	t := &http.Transport{
+		Proxy:                  nil, // a proxy would resolve names by itself
+		DialContext:            d.DialContext,
+		ForceAttemptHTTP2:      true,
+		TLSHandshakeTimeout:    10 * time.Second,
+		MaxIdleConnsPerHost:    4,
+		MaxIdleConns:           maxDeliveries,
+		IdleConnTimeout:        30 * time.Second,
+		MaxResponseHeaderBytes: 64 << 10,
+	}
+	return &sender{
+		client: &http.Client{
+			Transport:     t,
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		},
+		transport: t,
+		slots:     make(chan struct{}, maxDeliveries),
+	}
+}
+
+func (s *sender) close() { s.transport.CloseIdleConnections() }
+
+// send posts a body to a webhook and reads its answer, within a time that counts
+// from when there is a slot for it.
+func (s *sender) send(ctx context.Context, url string, body []byte, timeout time.Duration, sign func([]byte) string) outcome {
+	select {
+	case s.slots <- struct{}{}:
+		defer func() { <-s.slots }()
+	case <-ctx.Done():
+		return outcome{err: ctx.Err()}
+	}
+	o := outcome{started: time.Now()}
+	ctx, cancel := context.WithTimeoutCause(ctx, timeout, fmt.Errorf("no answer within %v", timeout))
+	defer cancel()
+	o.done, o.err = s.post(ctx, url, body, sign(body))
+	if o.err != nil && errors.Is(o.err, context.DeadlineExceeded) {
+		o.err = context.Cause(ctx)
+	}
+	return o
+}
+
+func (s *sender) post(ctx context.Context, url string, body []byte, signature string) (done bool, err error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(body))
+	if err != nil {
+		return false, err
+	}
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("User-Agent", "Tailrace")
+	req.Header.Set("Webhook-Signature", signature)
+	res, err := s.client.Do(req)
+	if err != nil {
+		return false, err
+	}
+	defer res.Body.Close()
+	answer, err := io.ReadAll(io.LimitReader(res.Body, maxAnswerBytes+1))
+	if res.StatusCode >= 300 && res.StatusCode <= 399 {
+		return false, fmt.Errorf("the receiver answered %s; redirects are not followed", res.Status)
+	}
+	if res.StatusCode < 200 || res.StatusCode > 299 {
+		return false, fmt.Errorf("the receiver answered %s", res.Status)
+	}
+	if err != nil {
+		return false, fmt.Errorf("read the answer: %w", err)
+	}
+	var a struct {
+		Done bool `json:"done"`
+	}
+	if len(answer) > maxAnswerBytes || json.Unmarshal(answer, &a) != nil {
+		return false, nil // taken, but not done: a callback is to follow
+	}
+	return a.Done, nil
+}
