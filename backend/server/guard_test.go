@@ -1,50 +1,25 @@
 package server
 
 import (
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
-
-	"tailrace/backend/engine"
-	"tailrace/backend/protocol"
-	"tailrace/backend/store"
 )
 
-// newServer returns a server on an empty log; change adjusts its options.
+// newServer returns a server on an empty log with narrow limits; change adjusts
+// its options.
 func newServer(t *testing.T, change func(*Options)) *Server {
 	t.Helper()
-	log := slog.New(slog.DiscardHandler)
-	db, err := store.Open(t.Context(), t.TempDir(), store.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	e, err := engine.Open(t.Context(), db, engine.Options{Now: time.Now, Log: log})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		e.Close()
-		if err := db.Close(); err != nil {
-			t.Error(err)
+	narrow := func(o *Options) {
+		o.Limits.BodyBytes, o.Limits.MessagesPerAppend, o.Limits.JSONDepth = 1<<20, 1024, 64
+		o.LongPollTimeout, o.SSEMaxAge, o.BodyTimeout = time.Second, time.Second, time.Second
+		if change != nil {
+			change(o)
 		}
-	})
-	o := Options{
-		Engine: e,
-		Limits: protocol.Limits{
-			BodyBytes: 1 << 20, PathBytes: 1024, HeaderValueBytes: 1024, QueryBytes: 4096, MessagesPerAppend: 1024, JSONDepth: 64,
-		},
-		LongPollTimeout: time.Second, SSEMaxAge: time.Second, BodyTimeout: time.Second,
-		MaxReaders: 100, MaxReadersPerClient: 100, CacheControl: "no-store",
-		Metrics: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) }),
-		Version: "test", Now: time.Now, Log: log,
 	}
-	if change != nil {
-		change(&o)
-	}
-	return New(o)
+	return newTestServer(t, narrow).Server
 }
 
 // send sends a request to a loopback host. Headers are name, value, name, value …

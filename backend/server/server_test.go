@@ -16,6 +16,7 @@ import (
 	"tailrace/backend/engine"
 	"tailrace/backend/protocol"
 	"tailrace/backend/store"
+	"tailrace/backend/subscription"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -38,7 +39,14 @@ func newTestServer(t testing.TB, change ...func(*Options)) *testServer {
 	if err != nil {
 		t.Fatal(err)
 	}
+	subs, err := subscription.Open(t.Context(), subscription.Options{
+		Store: db, Engine: eng, Limits: protocol.DefaultLimits(), Now: time.Now, Log: log,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 	t.Cleanup(func() {
+		subs.Close()
 		eng.Close()
 		if err := db.Close(); err != nil {
 			t.Error(err)
@@ -46,6 +54,8 @@ func newTestServer(t testing.TB, change ...func(*Options)) *testServer {
 	})
 	o := Options{
 		Engine:          eng,
+		Subscriptions:   subs,
+		Metrics:         http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) }),
 		Limits:          protocol.DefaultLimits(),
 		LongPollTimeout: 20 * time.Second,
 		BodyTimeout:     30 * time.Second,

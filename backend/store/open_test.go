@@ -5,6 +5,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -37,7 +38,7 @@ func TestOpenSetsUpTheFile(t *testing.T) {
 	for _, name := range []string{"page_size", "auto_vacuum", "application_id", "user_version"} {
 		got[name] = l.query("PRAGMA " + name)
 	}
-	want := map[string]int64{"page_size": 4096, "auto_vacuum": 2, "application_id": applicationID, "user_version": 1}
+	want := map[string]int64{"page_size": 4096, "auto_vacuum": 2, "application_id": applicationID, "user_version": int64(len(migrationSteps()))}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
@@ -135,10 +136,10 @@ func TestOpenRefusesNewerSchema(t *testing.T) {
 	l.exec("PRAGMA user_version = 99")
 	_, err := Open(context.Background(), l.dir, Options{})
 	var newer *NewerSchemaError
-	if !errors.As(err, &newer) || newer.Have != 99 || newer.Newest != 1 {
+	if !errors.As(err, &newer) || newer.Have != 99 || newer.Newest != len(migrationSteps()) {
 		t.Fatalf("got %v", err)
 	}
-	l.exec("PRAGMA user_version = 1")
+	l.exec(fmt.Sprintf("PRAGMA user_version = %d", len(migrationSteps())))
 	l.open()
 	l.startRegistry()
 }
