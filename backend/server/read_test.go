@@ -82,7 +82,7 @@ func TestRouting(t *testing.T) {
 		{"PUT", "/v1/stream/docs/.index", "", nil, 201, nil, ""},
 		{"PUT", "/v1/stream/a%2Fb", "", nil, 201, nil, ""},
 		{"PUT", "/v1/stream/a/b", "", nil, 200, nil, ""},
-		{"GET", "/v1/stream/__ds/jwks.json", "", nil, 404, nil, "reserved"},
+		{"GET", "/v1/stream/__ds/none", "", nil, 404, nil, "reserved"},
 		{"PUT", "/v1/stream/__ds", "", nil, 404, nil, "reserved"},
 		{"PUT", "/v1/stream/%5F%5Fds%2Fx", "", nil, 404, nil, "reserved"},
 		{"PUT", "/v1/stream/f", "", []string{"Stream-Forked-From: docs/.index"}, 400, nil, "Stream-Forked-From"},
