@@ -86,6 +86,23 @@ test-program: headless ## The built program: conformance suite, official client,
 test-desktop: desktop ## The window, on a display of its own
 	@TAILRACE_DESKTOP_BIN="$(CURDIR)/$(DESKTOP)" go test -count=1 -tags $(DESKTOP_TAGS) ./test/desktop
 
+.PHONY: torture
+torture: ## Minutes of kill -9 under load, 20,000 live readers, full disks; not part of make test
+	@TAILRACE_TORTURE=1 go test -count=1 -v -timeout 30m ./test/torture
+
+# How long each fuzz target runs: make fuzz FUZZTIME=10m
+FUZZTIME ?= 60s
+
+.PHONY: fuzz
+fuzz: ## Run every fuzz target for FUZZTIME (60s); not part of make test
+	@for package in $$(go list ./...); do \
+		targets=$$(go test -list '^Fuzz' $$package); \
+		for target in $$(grep '^Fuzz' <<< "$$targets" || true); do \
+			echo "-- $$target in $$package"; \
+			go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$package; \
+		done; \
+	done
+
 CHECKS := check-format check-vet check-staticcheck check-errcheck check-deadcode check-api check-page check-tests
 
 .PHONY: check
