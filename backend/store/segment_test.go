@@ -3,8 +3,10 @@ package store
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"strings"
 	"testing"
 
@@ -76,13 +78,18 @@ func TestSegmentGolden(t *testing.T) {
 func FuzzSegmentBatches(f *testing.F) {
 	for _, k := range []protocol.Kind{protocol.KindJSON, protocol.KindText} {
 		s := sealSegment(k, sampleBatches(k))
-		f.Add(uint8(k), s.start, s.end, s.first, s.meta, s.data)
-		f.Add(uint8(k), s.start, s.end, s.first, s.meta[:len(s.meta)-3], s.data)
+		f.Add(uint8(k), s.start, s.end, s.first, s.meta[metaHeader:], s.data)
+		f.Add(uint8(k), s.start, s.end, s.first, s.meta[metaHeader:len(s.meta)-3], s.data)
 	}
-	f.Add(uint8(2), int64(0), int64(1), int64(0), []byte("\x01\x00\xff\xff\xff\xff\xff\xff\xff\xff\x3f"), []byte("x"))
+	f.Add(uint8(2), int64(0), int64(1), int64(0), []byte("\x00\xff\xff\xff\xff\xff\xff\xff\xff\x3f"), []byte("x"))
 	f.Fuzz(func(t *testing.T, k uint8, start, end, first int64, meta, data []byte) {
 		kind := protocol.Kind(k % 3)
-		s := segment{start: start, end: end, first: first, meta: meta, data: data}
+		// Nothing is decoded whose version and checksum are wrong; fuzz what comes behind.
+		header := binary.BigEndian.AppendUint32([]byte{metaVersion}, crc32.Checksum(data, castagnoli))
+		s := segment{start: start, end: end, first: first, meta: append(header, meta...), data: data}
+		if err := s.check(); err != nil {
+			t.Fatal(err)
+		}
 		batches, err := s.batches(1, kind)
 		if err != nil {
 			return
