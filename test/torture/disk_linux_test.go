@@ -1,0 +1,235 @@
+package torture
+
+import (
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// smallDisk mounts a disk of its own for the data folder below dir. Sizes are
+// those of tmpfs.
+func smallDisk(t *testing.T, dir, size string) (resize func(options string)) {
+	t.Helper()
+	data := filepath.Join(dir, "data")
+	if err := os.Mkdir(data, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Mount("tmpfs", data, "tmpfs", 0, "size="+size); err != nil {
+		t.Skip("mounting a small disk needs root: ", err)
+	}
+	t.Cleanup(func() {
+		if err := syscall.Unmount(data, syscall.MNT_DETACH); err != nil {
+			t.Error(err)
+		}
+	})
+	return func(options string) {
+		t.Helper()
+		flags := uintptr(syscall.MS_REMOUNT)
+		if options == "ro" {
+			flags |= syscall.MS_RDONLY
+		}
+		if err := syscall.Mount("tmpfs", data, "tmpfs", flags, options); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// TestDiskFull fills the disk under two streams, twice. What is refused leaves
+// nothing behind, reads go on, and once there is room appends go on by
+// themselves. After a kill all is there that was acknowledged.
+func TestDiskFull(t *testing.T) {
+	dir := t.TempDir()
+	resize := smallDisk(t, dir, "2m")
+	s := start(t, dir)
+	acked := map[string][]string{"plain": {}, "produced": {}}
+	for path := range acked {
+		s.must(http.StatusCreated, http.MethodPut, path, "", "Content-Type", jsonType)
+	}
+	seq := 0
+	// append sends a message to each stream; it reports false when the disk is full.
+	appendBoth := func(size int) bool {
+		t.Helper()
+		room := true
+		for path, want := range acked {
+			message := fmt.Sprintf(`"%s %d %s"`, path, len(want), strings.Repeat("x", size))
+			header := []string{"Content-Type", jsonType}
+			success := http.StatusNoContent
+			if path == "produced" {
+				success = http.StatusOK
+				header = append(header, "Producer-Id", "p", "Producer-Epoch", "0", "Producer-Seq", fmt.Sprint(seq))
+			}
+			r, ok := s.do(http.MethodPost, path, message, header...)
+			switch {
+			case !ok:
+				t.Fatalf("append to %s: no answer", path)
+			case r.status == success:
+				acked[path] = append(want, message)
+				if path == "produced" {
+					seq++
+				}
+			case r.status == http.StatusInsufficientStorage:
+				room = false
+				if r.header.Get("Retry-After") == "" || !strings.Contains(string(r.body), "DISK_FULL") {
+					t.Fatalf("a full disk is answered with %v %s", r.header, r.body)
+				}
+			default:
+				t.Fatalf("append to %s: %d: %s", path, r.status, r.body)
+			}
+		}
+		return room
+	}
+	check := func() {
+		t.Helper()
+		for path, want := range acked {
+			raw, last := s.read(path, "-1")
+			got, err := split(jsonType, raw)
+			if err != nil || !slices.Equal(got, want) || position(last.next()) != len(want) {
+				t.Fatalf("%s holds %d messages up to %s, %d were acknowledged; %v %s",
+					path, len(got), last.next(), len(want), err, difference(got, want))
+			}
+		}
+	}
+	fill := func() {
+		t.Helper()
+		for n := 0; appendBoth(5000); n++ {
+			if n > 5000 {
+				t.Fatal("the disk does not fill up")
+			}
+		}
+		for range 20 { // small ones may still find room, and then no more
+			appendBoth(10)
+		}
+		check()
+		if r, ok := s.do(http.MethodPut, "new", "", "Content-Type", jsonType); !ok || r.status != http.StatusInsufficientStorage && r.status != http.StatusCreated && r.status != http.StatusOK {
+			t.Fatalf("create on a full disk: %d: %s", r.status, r.body)
+		}
+	}
+
+	fill()
+	resize("size=4m")
+	if !appendBoth(1000) {
+		t.Fatal("with room again, an append is refused")
+	}
+	check()
+	fill()
+	s.kill()
+
+	// A start needs a little room for itself.
+	resize("size=8m")
+	s = start(t, dir)
+	check()
+	if !appendBoth(1000) {
+		t.Fatal("after a restart with room, an append is refused")
+	}
+	check()
+	t.Logf("%d and %d messages acknowledged, on a disk that was full twice", len(acked["plain"]), len(acked["produced"]))
+}
+
+// TestFullDiskStart kills the program on a full disk and starts it there again:
+// it either serves what was acknowledged or says what is wrong.
+func TestFullDiskStart(t *testing.T) {
+	dir := t.TempDir()
+	resize := smallDisk(t, dir, "2m")
+	s := start(t, dir)
+	s.must(http.StatusCreated, http.MethodPut, "a", "before", "Content-Type", textType)
+	s.kill()
+	filler := filepath.Join(dir, "data", "filler")
+	f, err := os.Create(filler)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for n, block := 0, make([]byte, 1024); err == nil; n++ {
+		if n > 4096 {
+			t.Fatal("the disk does not fill up")
+		}
+		_, err = f.Write(block)
+	}
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+	s = launch(t, dir)
+	until(t, "the program serves or ends", func() bool {
+		select {
+		case <-s.exit:
+			return true
+		default:
+			_, err := os.Stat(filepath.Join(dir, "ready.json"))
+			return err == nil
+		}
+	})
+	select {
+	case <-s.exit:
+		said := s.out.String()
+		t.Logf("on a full disk, the program says: %s", said)
+		if !strings.Contains(said, "full") && !strings.Contains(said, "no space left") {
+			t.Error("it does not say that the disk is full")
+		}
+	default:
+	}
+	s.dying.Store(true)
+	_ = s.cmd.Process.Kill() // it may have ended
+	<-s.exit
+	if err := os.Remove(filler); err != nil {
+		t.Fatal(err)
+	}
+	resize("size=8m")
+	s = start(t, dir)
+	if raw, r := s.read("a", "-1"); string(raw) != "before" {
+		t.Errorf("with room again: %d, %q", r.status, raw)
+	}
+}
+
+// TestReadOnlyFolder starts on a data folder that cannot be written to, new, in
+// use before, and left behind by a crash: the program ends and says why.
+func TestReadOnlyFolder(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		before func(s *server)
+	}{
+		{"new", nil},
+		{"used", func(s *server) {
+			s.dying.Store(true)
+			if err := s.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+				t.Fatal(err)
+			}
+			<-s.exit
+		}},
+		{"crashed", (*server).kill},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			dir := t.TempDir()
+			resize := smallDisk(t, dir, "4m")
+			if test.before != nil {
+				s := start(t, dir)
+				s.must(http.StatusCreated, http.MethodPut, "a", "", "Content-Type", textType)
+				test.before(s)
+			}
+			resize("ro")
+			s := launch(t, dir)
+			until(t, "the program ends", func() bool {
+				select {
+				case <-s.exit:
+					return true
+				default:
+					return false
+				}
+			})
+			said := s.out.String()
+			t.Logf("the program says: %s", said)
+			if code := s.cmd.ProcessState.ExitCode(); code <= 0 {
+				t.Errorf("exit code %d", code)
+			}
+			if !strings.Contains(said, "read-only") || !strings.Contains(said, filepath.Join(dir, "data")) {
+				t.Error("it does not name the folder and that it is read-only")
+			}
+			if strings.Contains(said, "goroutine") {
+				t.Error("it panics")
+			}
+		})
+	}
+}
