@@ -1,0 +1,2 @@
+// Package docs runs the examples of the documentation against the built program.
+package docs
