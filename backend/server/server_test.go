@@ -30,7 +30,13 @@ type testServer struct {
 
 func newTestServer(t testing.TB, change ...func(*Options)) *testServer {
 	t.Helper()
-	db, err := store.Open(t.Context(), t.TempDir(), store.Options{})
+	return newTestServerOn(t, store.Options{}, change...)
+}
+
+// newTestServerOn is newTestServer with a log of other sizes.
+func newTestServerOn(t testing.TB, s store.Options, change ...func(*Options)) *testServer {
+	t.Helper()
+	db, err := store.Open(t.Context(), t.TempDir(), s)
 	if err != nil {
 		t.Fatal(err)
 	}
