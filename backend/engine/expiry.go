@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"tailrace/backend/protocol"
+	"tailrace/backend/store"
 )
 
 // A sliding TTL counts from the last touch, which is kept in memory. On disk is
@@ -122,6 +123,16 @@ func (s *sequencer) storeDeadline(exact bool) {
 		return
 	}
 	s.stored.Store(stream.Deadline)
+}
+
+// extend lets a write that is about to be acknowledged store a later deadline with
+// it, when its touch moves the deadline past the stored one. Stored afterwards, it
+// could be lost in a crash, and the acknowledged data expire early.
+func (s *sequencer) extend(w *store.Write) {
+	x, now := w.Stream.Expiry, s.engine.clock.steady()
+	if x.HasTTL && deadlineOf(x, now) > s.stored.Load() {
+		w.Stream.Deadline, w.Touch = storedDeadline(x, now), true
+	}
 }
 
 // sweepLimit is how many expired streams are looked up at a time, sweepPause the

@@ -211,6 +211,25 @@ func TestExpirySurvivesReopen(t *testing.T) {
 	}
 }
 
+// The deadline that follows from an append is on disk when that is acknowledged,
+// not a moment later: a kill in between would let the append expire early.
+func TestAppendStoresItsDeadline(t *testing.T) {
+	inBubble(t, func(t *testing.T, e *testEngine) {
+		e.mustCreate("a", text, ttl(100*time.Second))
+		for range 20 {
+			time.Sleep(60 * time.Second)
+			e.mustAppend("a", text, "x")
+			s, _, err := e.db.Load(t.Context(), "a")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if want := time.Now().Add(100 * time.Second).UnixMilli(); s.Deadline < want {
+				t.Fatalf("stored deadline %d ms early", want-s.Deadline)
+			}
+		}
+	})
+}
+
 // crash reopens the log without what a clean shutdown would still have stored.
 func (e *testEngine) crash() {
 	e.t.Helper()

@@ -416,8 +416,12 @@ func (s *sequencer) appendAll(batch []command, results []result) error {
 		if d.closes {
 			w.Announce = announce(&d.stream, opUpdate)
 		}
+		s.extend(w)
 		if err := s.engine.db.Commit(w); err != nil {
 			return err
+		}
+		if w.Touch {
+			s.stored.Store(w.Stream.Deadline)
 		}
 		maps.Copy(s.producers, d.changed)
 		s.producerCount.Store(int64(len(s.producers)))
