@@ -175,6 +175,22 @@ func TestForkRefusals(t *testing.T) {
 	}
 }
 
+// What a fork inherits of an append is all that a fork of it can.
+func TestSubOffsetEndsWhereTheSourceBranchedOff(t *testing.T) {
+	for _, contentType := range []string{"application/json", "text/plain"} {
+		e := newTestEngine(t, Options{}, tinyLog)
+		e.mustCreate("source", contentType)
+		e.mustAppend("source", contentType, `[1,2,3,4]`)
+		e.mustFork("fork", fork("source", at(0, 2)))
+		e.mustAppend("fork", contentType, `[5,6]`)
+		e.mustFork("again", fork("fork", at(1, 1)))
+		var bad *protocol.BadRequestError
+		if _, err := e.Create("further", fork("fork", at(1, 2))); !errors.As(err, &bad) {
+			t.Errorf("%s: a sub-offset beyond what the fork has of the append: %v", contentType, err)
+		}
+	}
+}
+
 func badFrame(protocol.Kind) (protocol.Payload, error) {
 	return protocol.Payload{}, &protocol.BadRequestError{Field: "body", Reason: "bad"}
 }
