@@ -8,7 +8,7 @@ import (
 // about answers GET / for somebody who opens the port in a browser or with curl.
 func (s *Server) about(w http.ResponseWriter, r *http.Request) {
 	if !getOnly(w, r) {
-		s.fail(w, r, errMethod)
+		s.fail(w, r, errGetOnly)
 		return
 	}
 	base := baseURL(r)
@@ -30,7 +30,7 @@ Every stream that is created, closed or deleted is announced in
 // that it takes writes, 503 that it does not, and why.
 func (s *Server) health(w http.ResponseWriter, r *http.Request) {
 	if !getOnly(w, r) {
-		s.fail(w, r, errMethod)
+		s.fail(w, r, errGetOnly)
 		return
 	}
 	h := w.Header()
@@ -42,6 +42,16 @@ func (s *Server) health(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	fmt.Fprintln(w, `{"live":true,"ready":true}`)
+}
+
+// metrics answers GET /metrics.
+func (s *Server) metrics(w http.ResponseWriter, r *http.Request) {
+	if !getOnly(w, r) {
+		s.fail(w, r, errGetOnly)
+		return
+	}
+	w.Header()["Cache-Control"] = valueNoStore
+	s.o.Metrics.ServeHTTP(w, r)
 }
 
 func getOnly(w http.ResponseWriter, r *http.Request) bool {

@@ -14,6 +14,7 @@ import (
 
 var (
 	errNoRoute = errors.New("nothing is served here; streams live under " + protocol.Root)
+	errGetOnly = errors.New("this method is not supported here; use GET")
 	errMethod  = errors.New("this method is not supported for streams; use " + streamMethods)
 	errEncoded = errors.New("Content-Encoding is not supported; send the body as it is")
 	errSlow    = errors.New("the body paused for too long; nothing was written")
@@ -43,6 +44,7 @@ var replies = []struct {
 	{store.ErrDiskFull, reply{http.StatusInsufficientStorage, "DISK_FULL"}},
 	{store.ErrReadOnlyDisk, reply{http.StatusInsufficientStorage, "READ_ONLY_DISK"}},
 	{errNoRoute, reply{http.StatusNotFound, "NOT_FOUND"}},
+	{errGetOnly, reply{http.StatusMethodNotAllowed, "METHOD_NOT_ALLOWED"}},
 	{errMethod, reply{http.StatusMethodNotAllowed, "METHOD_NOT_ALLOWED"}},
 	{errEncoded, reply{http.StatusUnsupportedMediaType, "ENCODED_BODY"}},
 	{errSlow, reply{http.StatusRequestTimeout, "BODY_TIMEOUT"}},

@@ -110,7 +110,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	case "/healthz":
 		s.health(w, r)
 	case "/metrics":
-		s.o.Metrics.ServeHTTP(w, r)
+		s.metrics(w, r)
 	default:
 		s.fail(w, r, errNoRoute)
 	}

@@ -151,7 +151,7 @@ func makePrivate(path string) error {
 	if err != nil {
 		return fmt.Errorf("open the log: %w", err)
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }() // nothing is written to it
 	if info, err := f.Stat(); err == nil && info.Mode().Perm()&0o077 != 0 {
 		if err := f.Chmod(0o600); err != nil {
 			return fmt.Errorf("open the log: %w", err)
