@@ -62,7 +62,7 @@ $(PAGE): $(PAGE_SOURCES)
 	@touch $@
 
 # What `make test` does, in this order. Each step also runs alone.
-TEST_STEPS := check test-go test-page test-program test-desktop
+TEST_STEPS := check test-go test-page test-program test-conformance-race test-desktop
 
 .PHONY: test
 test: ## Install what tests need and run every check and test
@@ -81,6 +81,11 @@ test-page: ## Unit tests of the page
 .PHONY: test-program
 test-program: headless ## The built program: conformance suite, official client, browser
 	@cd test && TAILRACE_BIN="$(CURDIR)/$(HEADLESS)" CHROMIUM="$$(../scripts/setup.sh chromium)" npm run --silent test
+
+.PHONY: test-conformance-race
+test-conformance-race: ## The conformance suite against a program built with the race detector
+	@CGO_ENABLED=1 go build -race -o build/bin/tailrace-race$(GOEXE) .
+	@cd test && TAILRACE_BIN="$(CURDIR)/build/bin/tailrace-race$(GOEXE)" npm run --silent test -- conformance
 
 .PHONY: test-desktop
 test-desktop: desktop ## The window, on a display of its own

@@ -14,13 +14,14 @@ type runner interface{ Run(*invocation) error }
 
 // grammar is the command line. Help texts in ${…} come from config.Keys.
 type grammar struct {
-	Window  windowCommand  `cmd:"" default:"withargs" help:"Open the window; without a display, serve. What plain \"tailrace\" does."`
-	Serve   serveCommand   `cmd:"" help:"Serve without a window until interrupted."`
-	Open    openCommand    `cmd:"" help:"Open the inspector of the running server in the browser."`
-	Config  configCommands `cmd:"" help:"Write, find or show the configuration."`
-	Token   tokenCommands  `cmd:"" help:"Make tokens that programs authenticate with."`
-	Trust   trustCommands  `cmd:"" help:"Make HTTPS trusted on this machine, or undo that."`
-	Version versionCommand `cmd:"" help:"Print version, commit, Go version and kind of build."`
+	Window     windowCommand      `cmd:"" default:"withargs" help:"Open the window; without a display, serve. What plain \"tailrace\" does."`
+	Serve      serveCommand       `cmd:"" help:"Serve without a window until interrupted."`
+	Open       openCommand        `cmd:"" help:"Open the inspector of the running server in the browser."`
+	Config     configCommands     `cmd:"" help:"Write, find or show the configuration."`
+	Token      tokenCommands      `cmd:"" help:"Make tokens that programs authenticate with."`
+	WebhookKey webhookKeyCommands `cmd:"" help:"Rotate the key that signs webhooks."`
+	Trust      trustCommands      `cmd:"" help:"Make HTTPS trusted on this machine, or undo that."`
+	Version    versionCommand     `cmd:"" help:"Print version, commit, Go version and kind of build."`
 }
 
 // settings are the flags that set configuration keys: one for every key.

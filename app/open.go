@@ -42,10 +42,7 @@ func (c *openCommand) Run(inv *invocation) error {
 		return err
 	}
 	dir := loaded.Config.DataDir
-	run, err := backend.ReadRunFile(dir)
-	if errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("no server runs on the data folder %s: start one with `tailrace serve`, or name its folder with --data-dir", dir)
-	}
+	run, err := runningServer(dir)
 	if err != nil {
 		return err
 	}
@@ -62,6 +59,15 @@ func (c *openCommand) Run(inv *invocation) error {
 	}
 	fmt.Fprintf(inv.stdout, "Opened the inspector of %s in the browser.\n", dir)
 	return nil
+}
+
+// runningServer tells how to reach the server that runs on a data folder.
+func runningServer(dir string) (backend.RunFile, error) {
+	run, err := backend.ReadRunFile(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		err = fmt.Errorf("no server runs on the data folder %s: start one with `tailrace serve`, or name its folder with --data-dir", dir)
+	}
+	return run, err
 }
 
 // browse opens url in the browser. Some launchers run for as long as the browser

@@ -176,10 +176,11 @@ func (b *Backend) protocolHandler(o Options) http.Handler {
 func (b *Backend) inspectHandler(o Options) http.Handler {
 	l := limits(&o.Config)
 	return inspect.New(inspect.Options{
-		Engine: b.engine,
-		Store:  b.store,
-		Limits: l,
-		Gate:   b.gate,
+		Engine:        b.engine,
+		Store:         b.store,
+		Subscriptions: b.subs,
+		Limits:        l,
+		Gate:          b.gate,
 		Info: inspect.Info{
 			Version:      o.Version,
 			DataURL:      b.DataURL(),

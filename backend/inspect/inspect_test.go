@@ -20,6 +20,7 @@ import (
 	"tailrace/backend/engine"
 	"tailrace/backend/protocol"
 	"tailrace/backend/store"
+	"tailrace/backend/subscription"
 )
 
 // page is an inspector on a log of its own, and a client with its token.
@@ -42,13 +43,19 @@ func newPage(t *testing.T) *page {
 	if err != nil {
 		t.Fatal(err)
 	}
+	subs, err := subscription.Open(t.Context(), subscription.Options{
+		Store: db, Engine: e, Limits: protocol.DefaultLimits(), Now: time.Now, Log: slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 	gate, err := OpenGate(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
 	p := &page{t: t, engine: e, gate: gate, shown: make(chan struct{}, 1)}
 	s := httptest.NewServer(New(Options{
-		Engine: e, Store: db, Limits: protocol.DefaultLimits(), Gate: gate,
+		Engine: e, Store: db, Subscriptions: subs, Limits: protocol.DefaultLimits(), Gate: gate,
 		Info:       Info{Version: "1.2.3", InspectorURL: "http://inspector"},
 		Assets:     fstest.MapFS{"index.html": {Data: []byte("<title>Tailrace</title>")}, "assets/a-1.js": {Data: []byte("1")}},
 		ShowWindow: func() { p.shown <- struct{}{} },
@@ -57,6 +64,7 @@ func newPage(t *testing.T) *page {
 	p.url = s.URL
 	t.Cleanup(func() {
 		s.Close()
+		subs.Close()
 		e.Close()
 		if err := db.Close(); err != nil {
 			t.Error(err)
@@ -176,6 +184,16 @@ func TestTokenSurvivesARestart(t *testing.T) {
 	}
 	if first.Token() != second.Token() || len(first.Token()) < 32 {
 		t.Errorf("tokens %q and %q", first.Token(), second.Token())
+	}
+}
+
+func TestWebhookKeyRotates(t *testing.T) {
+	p := newPage(t)
+	var first, second struct{ KID string }
+	p.call("POST", "/api/webhook-keys", "", 200, &first)
+	p.call("POST", "/api/webhook-keys", "", 200, &second)
+	if !strings.HasPrefix(first.KID, "ds_") || first == second {
+		t.Errorf("keys %q and %q", first.KID, second.KID)
 	}
 }
 

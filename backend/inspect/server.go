@@ -16,15 +16,18 @@ import (
 	"tailrace/backend/loopback"
 	"tailrace/backend/protocol"
 	"tailrace/backend/store"
+	"tailrace/backend/subscription"
 )
 
 // Options of an inspector. All fields are required unless they say otherwise.
 type Options struct {
 	Engine *engine.Engine
 	Store  *store.DB
-	Limits protocol.Limits
-	Gate   *Gate
-	Info   Info
+	// Subscriptions holds the keys that sign webhooks.
+	Subscriptions *subscription.Manager
+	Limits        protocol.Limits
+	Gate          *Gate
+	Info          Info
 	// Assets is the built frontend; nil: there is none.
 	Assets fs.FS
 	// Hosts are accepted Host names beyond loopback names.

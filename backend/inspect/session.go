@@ -46,6 +46,12 @@ type linkOutput struct {
 	}
 }
 
+type keyOutput struct {
+	Body struct {
+		KID string `json:"kid" doc:"Names the key in JWKS and signatures."`
+	}
+}
+
 type infoOutput struct{ Body Info }
 
 func (s *Server) registerSession(api huma.API) {
@@ -64,6 +70,15 @@ func (s *Server) registerSession(api huma.API) {
 		func(context.Context, *empty) (*linkOutput, error) {
 			out := &linkOutput{}
 			out.Body.Link = s.o.Info.InspectorURL + "/#code=" + s.o.Gate.NewCode()
+			return out, nil
+		})
+	huma.Register(api, operation(http.MethodPost, "/api/webhook-keys", "rotateWebhookKey", "Sign webhooks with a new key"),
+		func(ctx context.Context, _ *empty) (*keyOutput, error) {
+			if err := s.o.Subscriptions.RotateKey(ctx); err != nil {
+				return nil, problem(err)
+			}
+			out := &keyOutput{}
+			out.Body.KID = s.o.Subscriptions.KeyID()
 			return out, nil
 		})
 	huma.Register(api, operation(http.MethodGet, "/api/info", "getInfo", "Which server this is"),

@@ -92,6 +92,9 @@ func (m *Manager) RotateKey(ctx context.Context) error {
 	return m.loadKeys(ctx)
 }
 
+// KeyID is the kid of the key that signs.
+func (m *Manager) KeyID() string { return m.keys.Load().kid }
+
 func (m *Manager) loadKeys(ctx context.Context) error {
 	keys, err := m.db.Keys(ctx)
 	if err != nil {

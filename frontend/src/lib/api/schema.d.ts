@@ -194,6 +194,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/webhook-keys": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Sign webhooks with a new key */
+        post: operations["rotateWebhookKey"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/window/show": {
         parameters: {
             query?: never;
@@ -357,6 +374,10 @@ export interface components {
              */
             started_at: number;
             version: string;
+        };
+        KeyOutputBody: {
+            /** @description Names the key in JWKS and signatures. */
+            kid: string;
         };
         Limits: {
             /** Format: int64 */
@@ -1022,6 +1043,35 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["SeekOutputBody"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    rotateWebhookKey: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["KeyOutputBody"];
                 };
             };
             /** @description Error */

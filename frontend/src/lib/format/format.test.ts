@@ -7,7 +7,7 @@ import { matchesFilter } from './match';
 import { formatCount, formatRate, plural } from './number';
 import { offsetParts, offsetTail, splitPath, streamUrl } from './path';
 import { binned, lastMinute } from './rate';
-import { looksLikeText, oneLine, previewParts, textPieces } from './text';
+import { looksLikeText, oneLine, previewParts, textPieces, visibleControls } from './text';
 
 const utf8 = new TextEncoder();
 
@@ -82,6 +82,7 @@ describe('matchesFilter', () => {
 describe('text', () => {
   it('keeps a preview on one line', () => {
     expect(oneLine('a\r\nb\tc\u0000d')).toBe('a⏎b⇥c␀d');
+    expect(visibleControls('a\r\nb\tc\u0000\u001b[31m')).toBe('a\r\nb\tc␀␛[31m');
   });
 
   it('splits a preview around its first string', () => {

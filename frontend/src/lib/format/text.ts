@@ -23,13 +23,23 @@ function wholeCharacter(text: string, at: number): number {
   return c >= 0xd800 && c < 0xdc00 ? at - 1 : at;
 }
 
+/** Text as it is, but with signs for the control characters that a browser would not show. */
+export function visibleControls(text: string): string {
+  // eslint-disable-next-line no-control-regex
+  return text.replace(/[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f]/g, controlSign);
+}
+
+function controlSign(c: string): string {
+  return c === '\u007f' ? '␡' : String.fromCharCode(0x2400 + c.charCodeAt(0));
+}
+
 /** One line of any text: breaks and control characters become visible signs. */
 export function oneLine(text: string): string {
   // eslint-disable-next-line no-control-regex
   return text.replace(/\r\n|[\u0000-\u001f\u007f]/g, (c) => {
     if (c === '\n' || c === '\r\n' || c === '\r') return '⏎';
     if (c === '\t') return '⇥';
-    return c === '\u007f' ? '␡' : String.fromCharCode(0x2400 + c.charCodeAt(0));
+    return controlSign(c);
   });
 }
 
