@@ -36,12 +36,12 @@ func (s *Server) bodyWithin(w http.ResponseWriter, r *http.Request, limit *proto
 		r: http.MaxBytesReader(w, r.Body, limit.Max), rc: http.NewResponseController(w), pause: s.o.BodyTimeout,
 	}
 	data, err := readAll(paced, r.ContentLength)
-	// The connection may serve more requests; their headers have a limit of their
-	// own. Without support for deadlines there is none to lift.
-	_ = paced.rc.SetReadDeadline(time.Time{})
 	var tooLarge *http.MaxBytesError
 	switch {
 	case err == nil:
+		// Only what is complete is free of the deadline: net/http would wait for the
+		// rest of what is not. Without support for deadlines there is none to lift.
+		_ = paced.rc.SetReadDeadline(time.Time{})
 		return data, nil
 	case errors.As(err, &tooLarge):
 		return nil, limit
