@@ -34,6 +34,7 @@ func main() {
 	// as long as nothing has run before.
 	runtime.LockOSThread()
 
+	surviveFileLimit()
 	stdout, stderr := standardStreams()
 	program := app.Program{Assets: assets(), Icon: icon(), Version: version, Commit: commit}
 	status := program.Main(untilSignal(), os.Args[1:], os.Environ(), stdout, stderr)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"log/slog"
 	"net"
 	"net/http"
 	"os"
@@ -167,6 +168,45 @@ func TestServePortTaken(t *testing.T) {
 			t.Errorf("%v: status %d", flags, status)
 		}
 		want(t, "standard error", stderr, "port "+port+" is taken", "sport = :"+port, "--listen", "--inspect")
+	}
+}
+
+// The default port of the inspector moves when it is taken, also when that is the
+// address somebody has asked for: then it is refused.
+func TestInspectorPortTaken(t *testing.T) {
+	l, err := net.Listen("tcp", config.DefaultInspect)
+	if err != nil {
+		t.Logf("another program has the port: %v", err)
+	} else {
+		defer l.Close()
+	}
+	c := config.Default()
+	c.Listen, c.DataDir = "127.0.0.1:0", t.TempDir()
+	b, err := backend.Open(backend.Options{Config: c, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := closeBackend(b); err != nil {
+		t.Error(err)
+	}
+	status, _, stderr := run(t, Program{}, "serve", "--data-dir", t.TempDir(), "--listen", "127.0.0.1:0", "--inspect", config.DefaultInspect)
+	if status != exitFailed {
+		t.Errorf("status %d", status)
+	}
+	want(t, "standard error", stderr, "port 4438 is taken")
+}
+
+func TestServeOnAFolderThatIsNone(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, dir := range []string{file, filepath.Join(file, "below")} {
+		status, _, stderr := run(t, Program{}, "serve", "--listen", "127.0.0.1:0", "--inspect", "127.0.0.1:0", "--data-dir", dir)
+		if status != exitFailed {
+			t.Errorf("status %d", status)
+		}
+		want(t, "standard error", stderr, "the data folder "+dir, "is a file", "--data-dir")
 	}
 }
 

@@ -42,6 +42,13 @@ func advice(err error) (what string, steps []string) {
 			"For the inspector:    tailrace serve --inspect 127.0.0.1:PORT",
 		}
 	}
+	var folder *backend.FolderError
+	if errors.As(err, &folder) {
+		return folder.Error(), []string{
+			"Make it writable, or",
+			"choose another one:   tailrace serve --data-dir FOLDER",
+		}
+	}
 	return err.Error(), nil
 }
 

@@ -62,8 +62,16 @@ type Backend struct {
 
 // Open takes the lock on the data folder, opens the log, binds both listeners
 // and serves. It fails with an *[AlreadyRunningError] when another process holds
-// the folder.
-func Open(o Options) (_ *Backend, err error) {
+// the folder. On a full disk it gives up some of what is held in reserve there.
+func Open(o Options) (*Backend, error) {
+	b, err := open(o)
+	if err != nil && store.GiveRoom(o.Config.DataDir, err) {
+		return open(o)
+	}
+	return b, err
+}
+
+func open(o Options) (_ *Backend, err error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
@@ -79,17 +87,17 @@ func Open(o Options) (_ *Backend, err error) {
 		}
 	}()
 	if b.lock, err = acquireLock(o.Config.DataDir); err != nil {
-		return nil, err
+		return nil, folderError(o.Config.DataDir, err)
 	}
 	// Ports before the log: a taken one is the likelier failure.
 	if b.data, err = listenData(&o); err != nil {
 		return nil, err
 	}
-	if b.inspector, err = listenInspector(o.Config.Inspect); err != nil {
+	if b.inspector, err = listenInspector(&o.Config); err != nil {
 		return nil, err
 	}
 	if b.store, err = openStore(base, o); err != nil {
-		return nil, err
+		return nil, folderError(o.Config.DataDir, err)
 	}
 	if b.engine, err = engine.Open(base, b.store, engine.Options{Now: o.Now, Log: o.Log}); err != nil {
 		return nil, err
@@ -114,7 +122,7 @@ func Open(o Options) (_ *Backend, err error) {
 // server for development that does not start helps nobody, and nothing is lost
 // that was not lost already.
 func openStore(ctx context.Context, o Options) (*store.DB, error) {
-	db, err := store.Open(ctx, o.Config.DataDir, store.Options{})
+	db, err := store.Open(ctx, o.Config.DataDir, store.Options{Log: o.Log})
 	var damaged *store.DamagedError
 	if !errors.As(err, &damaged) {
 		return db, err
@@ -124,7 +132,7 @@ func openStore(ctx context.Context, o Options) (*store.DB, error) {
 		return nil, errors.Join(err, asideErr)
 	}
 	o.Log.Error("the database was damaged; it is kept, and a new one was begun", "error", err, "kept", kept)
-	return store.Open(ctx, o.Config.DataDir, store.Options{})
+	return store.Open(ctx, o.Config.DataDir, store.Options{Log: o.Log})
 }
 
 func limits(c *config.Config) protocol.Limits {

@@ -85,11 +85,11 @@ func listen(addr string) (*listener, error) {
 	return &listener{Listener: l}, nil
 }
 
-// listenInspector moves to a free port when the default one is taken: nobody has
-// to know the inspector's port by heart.
-func listenInspector(addr string) (*listener, error) {
-	l, err := listen(addr)
-	if addr == config.DefaultInspect && port.Taken(err) {
+// listenInspector moves to a free port when nobody asked for the one that is taken:
+// nobody has to know the inspector's port by heart.
+func listenInspector(c *config.Config) (*listener, error) {
+	l, err := listen(c.Inspect)
+	if !c.InspectSet && port.Taken(err) {
 		return listen("127.0.0.1:0")
 	}
 	return l, err

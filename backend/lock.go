@@ -7,9 +7,12 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"github.com/gofrs/flock"
+
+	"tailrace/backend/store"
 )
 
 // Names of the two files in the data folder that keep processes apart. The lock
@@ -49,6 +52,38 @@ func (e *AlreadyRunningError) Error() string {
 	}
 	return fmt.Sprintf("Tailrace is already running on the data folder %s (process %d, data %s, inspector %s)",
 		e.DataDir, e.Run.PID, e.Run.DataURL, e.Run.InspectorURL)
+}
+
+// FolderError says that a data folder cannot be written to.
+type FolderError struct {
+	DataDir string
+	Err     error
+}
+
+func (e *FolderError) Error() string {
+	why := "cannot be written to"
+	switch {
+	case errors.Is(e.Err, store.ErrReadOnlyDisk), errors.Is(e.Err, syscall.EROFS):
+		why = "is on a read-only disk"
+	case errors.Is(e.Err, fs.ErrPermission):
+		why = "may not be written to by this user"
+	case errors.Is(e.Err, syscall.ENOTDIR):
+		why = "cannot be made: a part of its path is a file"
+	}
+	return fmt.Sprintf("the data folder %s %s (%v)", e.DataDir, why, e.Err)
+}
+
+func (e *FolderError) Unwrap() error { return e.Err }
+
+// folderError gives the error of a data folder that cannot be written to its
+// name, and leaves others as they are.
+func folderError(dir string, err error) error {
+	for _, cause := range []error{store.ErrReadOnlyDisk, syscall.EROFS, fs.ErrPermission, syscall.ENOTDIR} {
+		if errors.Is(err, cause) {
+			return &FolderError{DataDir: dir, Err: err}
+		}
+	}
+	return err
 }
 
 // lock is the right to use a data folder. The operating system takes it back

@@ -20,7 +20,8 @@ const (
 // does not validate.
 type Config struct {
 	Listen      string   // address of the data listener, which speaks the protocol
-	Inspect     string   // address of the inspector listener; the default moves to a free port when its own is taken
+	Inspect     string   // address of the inspector listener
+	InspectSet  bool     // Inspect was asked for: it does not move to a free port when its own is taken
 	DataDir     string   // absolute folder of the log, the lock and the run file
 	TLS         bool     // whether the data listener also answers HTTPS
 	CORSOrigins []string // page origins, beyond loopback pages, that may use the data listener; "*" is any

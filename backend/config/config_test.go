@@ -42,7 +42,7 @@ func TestValidate(t *testing.T) {
 		"port out of range":       {func(c *Config) { c.Listen = "127.0.0.1:65536" }, []string{"listen", "0 to 65535"}},
 		"named port":              {func(c *Config) { c.Listen = "127.0.0.1:http" }, []string{"listen", "0 to 65535"}},
 		"same address twice":      {func(c *Config) { c.Inspect = c.Listen }, []string{"inspect", "another port"}},
-		"no data folder":          {func(c *Config) { c.DataDir = "" }, []string{"data_dir", "home folder"}},
+		"no data folder":          {func(c *Config) { c.DataDir = "" }, []string{"data_dir", "a folder"}},
 		"relative data folder":    {func(c *Config) { c.DataDir = "data" }, []string{"data_dir", "absolute"}},
 		"origins":                 {func(c *Config) { c.CORSOrigins = []string{"http://app.test:5173", "tauri://localhost", "*"} }, nil},
 		"origin with a path":      {func(c *Config) { c.CORSOrigins = []string{"http://app.test/"} }, []string{"cors_origins", "http://app.test/"}},

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -18,6 +19,8 @@ import (
 // applyFile reads TOML. Keys the program does not know are errors: a misspelt
 // limit must not silently be no limit.
 func (l *Loaded) applyFile(path string, data []byte) error {
+	// Editors of some systems begin a file with a byte order mark, which TOML lacks.
+	data = bytes.TrimPrefix(data, []byte("\ufeff"))
 	var values map[string]any
 	if err := toml.Unmarshal(data, &values); err != nil {
 		var bad *toml.DecodeError

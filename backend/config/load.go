@@ -53,6 +53,7 @@ func Load(s Sources) (Loaded, error) {
 	if err := errors.Join(errs...); err != nil {
 		return Loaded{}, err
 	}
+	l.Config.InspectSet = l.From["inspect"] != "default"
 	if err := l.resolveDataDir(place); err != nil {
 		return Loaded{}, err
 	}
@@ -111,6 +112,9 @@ func refusal(k Key, err error, value any, from string) error {
 // the file's folder, what a flag or variable says from the working folder.
 func (l *Loaded) resolveDataDir(place platform) error {
 	dir := l.Config.DataDir
+	if dir == "" && l.From["data_dir"] == "default" {
+		return wrong("data_dir", "", "a folder; the environment names no home folder to put one in")
+	}
 	if rest, ok := strings.CutPrefix(dir, "~"); ok && (rest == "" || os.IsPathSeparator(rest[0])) {
 		if home := place.home(); home != "" {
 			dir = filepath.Join(home, rest)

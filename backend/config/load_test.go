@@ -75,7 +75,7 @@ func TestLoadPrecedence(t *testing.T) {
 func TestLoadEverySetting(t *testing.T) {
 	dir := t.TempDir()
 	want := Config{
-		Listen: "127.0.0.1:1", Inspect: "localhost:2", DataDir: dir,
+		Listen: "127.0.0.1:1", Inspect: "localhost:2", InspectSet: true, DataDir: dir,
 		CORSOrigins: []string{"http://a.test", "http://b.test:1"}, Hosts: []string{"a.test", "b.test"},
 		CacheControl: "max-age=1", LongPollTimeout: 1500 * time.Millisecond, SSEMaxAge: 90 * time.Second,
 		MaxBodyBytes: 3 << 20, MaxPathBytes: 7, MaxHeaderValueBytes: 77, MaxMessagesPerAppend: 777, MaxJSONDepth: 7777,
@@ -184,6 +184,19 @@ func TestLoadFindsTheFile(t *testing.T) {
 		_, err := Load(Sources{Env: func(string) string { return "" }})
 		wantError(t, err, []string{"data_dir", "home folder"})
 	})
+	t.Run("an empty folder is not a missing home folder", func(t *testing.T) {
+		_, err := Load(sources(t, "", nil, map[string]string{"data_dir": ""}))
+		wantError(t, err, []string{"data_dir", "--data-dir"})
+		if strings.Contains(err.Error(), "home") {
+			t.Errorf("it names another cause: %v", err)
+		}
+	})
+	t.Run("a byte order mark is skipped", func(t *testing.T) {
+		l, err := Load(sources(t, "\ufefflog_level = \"debug\"", nil, nil))
+		if err != nil || l.Config.LogLevel != "debug" {
+			t.Errorf("got %q, %v", l.Config.LogLevel, err)
+		}
+	})
 }
 
 func TestLoadDataDir(t *testing.T) {
@@ -236,7 +249,7 @@ func TestTemplate(t *testing.T) {
 		t.Fatalf("with every key uncommented: %v", err)
 	}
 	want := Default()
-	want.CORSOrigins, want.Hosts = []string{}, []string{}
+	want.CORSOrigins, want.Hosts, want.InspectSet = []string{}, []string{}, true
 	if diff := cmp.Diff(want, l.Config); diff != "" {
 		t.Errorf("with every key uncommented the settings are not the defaults (-want +got):\n%s", diff)
 	}

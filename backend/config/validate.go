@@ -97,7 +97,7 @@ func checkInspect(c Config) error {
 
 func checkDataDir(c Config) error {
 	if c.DataDir == "" {
-		return wrong("data_dir", "", "a folder; the environment names no home folder to put one in")
+		return wrong("data_dir", "", "a folder")
 	}
 	if !filepath.IsAbs(c.DataDir) {
 		return wrong("data_dir", c.DataDir, "an absolute path")

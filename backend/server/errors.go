@@ -43,6 +43,7 @@ var replies = []struct {
 	{protocol.ErrShuttingDown, reply{http.StatusServiceUnavailable, "SHUTTING_DOWN"}},
 	{store.ErrDiskFull, reply{http.StatusInsufficientStorage, "DISK_FULL"}},
 	{store.ErrReadOnlyDisk, reply{http.StatusInsufficientStorage, "READ_ONLY_DISK"}},
+	{store.ErrWriteFailed, reply{http.StatusInsufficientStorage, "WRITE_FAILED"}},
 	{errNoRoute, reply{http.StatusNotFound, "NOT_FOUND"}},
 	{errGetOnly, reply{http.StatusMethodNotAllowed, "METHOD_NOT_ALLOWED"}},
 	{errMethod, reply{http.StatusMethodNotAllowed, "METHOD_NOT_ALLOWED"}},

@@ -21,6 +21,9 @@ var (
 	ErrDiskFull = errors.New("the disk is full")
 	// ErrReadOnlyDisk: the data folder cannot be written to; nothing was changed.
 	ErrReadOnlyDisk = errors.New("the data folder is read-only")
+	// ErrWriteFailed: the disk did not take the write, for a quota, a limit on the
+	// size of files, or a fault; nothing was changed.
+	ErrWriteFailed = errors.New("the disk did not take the write")
 )
 
 // Write is one atomic change: of one stream, of subscriptions, or of both.
@@ -90,6 +93,9 @@ type committer struct {
 	nextSeq int64
 	deleted int64 // ops below this arrival number are gone from the table
 	garbage bool  // rows of deleted streams may be left
+	reserve reserve
+	full    bool      // the reserve has been given up
+	looked  time.Time // when it was last tried to make it whole
 }
 
 func (d *DB) newCommitter(ctx context.Context) (*committer, error) {
@@ -101,7 +107,7 @@ func (d *DB) newCommitter(ctx context.Context) (*committer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open the log: %w", err)
 	}
-	c := &committer{db: d, conn: conn, nextSeq: next, garbage: true}
+	c := &committer{db: d, conn: conn, nextSeq: next, garbage: true, reserve: d.reserve()}
 	if err := errors.Join(c.stmts.prepare(ctx, conn), c.watch.load(ctx, c)); err != nil {
 		return nil, errors.Join(fmt.Errorf("open the log: %w", err), c.close())
 	}
@@ -135,20 +141,52 @@ func (c *committer) run() {
 			}
 		}
 		group = c.gather(group)
-		began := time.Now()
-		err := c.commit(ctx, group)
-		if err == nil {
-			c.db.commits.add(time.Since(began))
-			c.db.writes.Add(uint64(len(group)))
-			c.db.failing.Store(nil)
-		} else {
-			c.db.failed.Add(1)
-			c.db.failing.Store(&err)
+		c.serve(ctx, group)
+	}
+}
+
+// serve commits a group and tells everybody in it.
+func (c *committer) serve(ctx context.Context, group []*request) {
+	began := time.Now()
+	var err error
+	if c.stillFull(ctx) {
+		err = ErrDiskFull
+	} else {
+		err = c.commit(ctx, group)
+	}
+	if errors.Is(err, ErrDiskFull) {
+		// Streams can be deleted all the same: that is how there is room again.
+		if group = refuseOthers(group, err); len(group) > 0 {
+			err = c.withRoom(ctx, func() error { return c.commit(ctx, group) })
 		}
-		for _, r := range group {
+	}
+	if err == nil {
+		c.db.commits.add(time.Since(began))
+		c.db.writes.Add(uint64(len(group)))
+		if c.db.failing.Swap(nil) != nil {
+			c.db.log.Info("the log takes writes again")
+		}
+	} else {
+		c.db.failed.Add(1)
+		if c.db.failing.Swap(&err) == nil {
+			c.db.log.Warn("the log does not take writes", "error", err)
+		}
+	}
+	for _, r := range group {
+		r.reply <- err
+	}
+}
+
+// refuseOthers answers everything but deletions with err, and returns these.
+func refuseOthers(group []*request, err error) (deletions []*request) {
+	for _, r := range group {
+		if r.write.Delete || r.write.SoftDelete {
+			deletions = append(deletions, r)
+		} else {
 			r.reply <- err
 		}
 	}
+	return deletions
 }
 
 // gather adds the writes that are waiting by now. Yielding once lets goroutines
@@ -242,7 +280,7 @@ func (c *committer) transaction(ctx context.Context, body func() error, arrived 
 	return nil
 }
 
-// classify gives the errors that a full or read-only disk causes their name.
+// classify gives the errors that the disk causes their name.
 func classify(err error) error {
 	var se *sqlite.Error
 	if !errors.As(err, &se) {
@@ -253,6 +291,8 @@ func classify(err error) error {
 		return fmt.Errorf("%w: %w", ErrDiskFull, err)
 	case sqlite3.SQLITE_READONLY:
 		return fmt.Errorf("%w: %w", ErrReadOnlyDisk, err)
+	case sqlite3.SQLITE_IOERR:
+		return fmt.Errorf("%w: %w", ErrWriteFailed, err)
 	}
 	return err
 }

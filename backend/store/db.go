@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"log/slog"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
@@ -20,12 +21,16 @@ type Options struct {
 	// CacheBytes is how many bytes of the newest batches stay in memory;
 	// 0: 8 MiB. Unsealed batches always stay.
 	CacheBytes int
+	// Log is told when writes begin to fail and when they work again; nil:
+	// slog.Default().
+	Log *slog.Logger
 }
 
 // DB is the log. All methods may be called from any goroutine.
 type DB struct {
 	path   string
 	sealAt int
+	log    *slog.Logger
 	read   *sql.DB // pool of read-only connections
 	write  *sql.DB // the committer's single connection
 	mem    memtable
@@ -85,6 +90,7 @@ func open(ctx context.Context, path string, o Options) (*DB, error) {
 	read.SetMaxIdleConns(readConns)
 	d := &DB{
 		path:   path,
+		log:    o.Log,
 		sealAt: orDefault(o.SealAt, 4<<20),
 		read:   read,
 		write:  write,
@@ -92,12 +98,18 @@ func open(ctx context.Context, path string, o Options) (*DB, error) {
 		submit: make(chan *request, maxGroup),
 		stop:   make(chan struct{}),
 	}
+	if d.log == nil {
+		d.log = slog.Default()
+	}
 	if d.committer, err = d.newCommitter(ctx); err != nil {
 		return nil, errors.Join(err, read.Close(), write.Close())
 	}
+	d.committer.full = !d.committer.reserve.fill()
 	d.done.Go(d.committer.run)
 	return d, nil
 }
+
+func (d *DB) reserve() reserve { return reserve{filepath.Join(filepath.Dir(d.path), reserveName)} }
 
 // readConns is how many pages of reads can be fetched at the same time.
 const readConns = 4

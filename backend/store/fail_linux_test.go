@@ -2,6 +2,7 @@ package store
 
 import (
 	"os/signal"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -9,7 +10,7 @@ import (
 
 func TestFullDisk(t *testing.T) {
 	dir := t.TempDir()
-	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=1500k"); err != nil {
+	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=8m"); err != nil {
 		t.Skip("mounting a small disk needs root: ", err)
 	}
 	defer func() {
@@ -25,16 +26,17 @@ func TestFullDisk(t *testing.T) {
 	l := openTestLog(t, dir, Options{SealAt: 20_000, CacheBytes: 1})
 	f := newFiller(l)
 	f.untilFull(t)
-	grow("size=3m")
-	l.append(f.small, `"there is room again"`)
+	grow("size=10m")
+	f.untilRoom(t)
 	f.untilFull(t)
 	l.close()
-	// SQLite needs a little room to open a log; then all is there that was
-	// acknowledged.
-	grow("size=8m")
+	// On the full disk the reserve gives the room to open it.
+	reserve{filepath.Join(dir, reserveName)}.give()
 	l.open()
 	l.startRegistry()
-	l.append(f.small, `"there is room again"`)
+	l.check()
+	l.delete(f.big)
+	f.untilRoom(t)
 	l.finish()
 }
 

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"tailrace/backend/protocol"
 )
@@ -171,6 +172,19 @@ func (f *filler) untilFull(t *testing.T) {
 		}
 		f.l.check()
 	}
+}
+
+// untilRoom appends until the log takes it, which it finds out by itself.
+func (f *filler) untilRoom(t *testing.T) {
+	t.Helper()
+	deadline := time.Now().Add(20 * time.Second)
+	for f.l.tryAppend(f.small, appendOptions{}, `"there is room again"`) != nil {
+		if time.Now().After(deadline) {
+			t.Fatal("the log does not find out that there is room again")
+		}
+		time.Sleep(5 * time.Millisecond) // there is no other sign
+	}
+	f.l.check()
 }
 
 func TestClassifyKeepsTheCause(t *testing.T) {

@@ -47,14 +47,23 @@ func dsn(path string, pragmas ...string) string {
 
 // openFile opens the database at path for writing, creating and migrating it as
 // needed, and returns the pool that holds the single writing connection.
-func openFile(ctx context.Context, path string) (*sql.DB, error) {
-	if err := checkFile(ctx, path); err != nil {
+func openFile(ctx context.Context, path string) (_ *sql.DB, err error) {
+	check, err := sql.Open("sqlite", dsn(path, "query_only(1)"))
+	if err != nil {
+		return nil, fmt.Errorf("open %s: %w", path, err)
+	}
+	// It is closed last: the last one moves the write-ahead log into the database,
+	// for which a full disk has no room.
+	defer func() { err = errors.Join(err, check.Close()) }()
+	if err := checkFile(ctx, check, path); err != nil {
 		return nil, err
 	}
-	// page_size and auto_vacuum only take effect before the first table exists.
-	db, err := sql.Open("sqlite", dsn(path,
-		"page_size(4096)", "auto_vacuum(INCREMENTAL)", "journal_mode(WAL)",
-		"synchronous(FULL)", "fullfsync(1)", "foreign_keys(0)"))
+	pragmas := []string{"journal_mode(WAL)", "synchronous(FULL)", "fullfsync(1)", "foreign_keys(0)"}
+	if info, err := os.Stat(path); err != nil || info.Size() == 0 {
+		// These only take effect before the first table exists, and write each time.
+		pragmas = append([]string{"page_size(4096)", "auto_vacuum(INCREMENTAL)"}, pragmas...)
+	}
+	db, err := sql.Open("sqlite", dsn(path, pragmas...))
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", path, err)
 	}
@@ -71,15 +80,10 @@ func openFile(ctx context.Context, path string) (*sql.DB, error) {
 
 // checkFile refuses files that are not ours or newer than we know, before
 // anything in them is changed.
-func checkFile(ctx context.Context, path string) (err error) {
+func checkFile(ctx context.Context, db *sql.DB, path string) error {
 	if info, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) || (err == nil && info.Size() == 0) {
 		return nil
 	}
-	db, err := sql.Open("sqlite", dsn(path, "query_only(1)"))
-	if err != nil {
-		return fmt.Errorf("open %s: %w", path, err)
-	}
-	defer func() { err = errors.Join(err, db.Close()) }()
 	var appID, version, tables int
 	for _, q := range []struct {
 		query string

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"time"
 )
 
 const (
@@ -141,10 +142,15 @@ const collectSlice = 16
 // collect removes a slice of what deleted streams have left behind and gives the
 // space back to the file system. It runs when no write is waiting.
 func (c *committer) collect(ctx context.Context) {
-	done, err := c.collectOnce(ctx)
+	var done bool
+	err := c.withRoom(ctx, func() (err error) {
+		done, err = c.collectOnce(ctx)
+		return err
+	})
 	if err != nil || done {
-		// After an error (a full disk, say) the next deletion tries again.
+		// After an error the next deletion tries again.
 		c.garbage = false
+		c.looked = time.Time{}
 	}
 }
 
@@ -181,14 +187,19 @@ func (c *committer) collectOnce(ctx context.Context) (done bool, err error) {
 	return none && !more, err
 }
 
-// freeSlack is how many free pages stay in the file for the next writes.
+// freeSlack is how many free pages stay in the file for the next writes, unless
+// the disk is full.
 const freeSlack = 256
 
 // vacuum returns free pages to the file system, a bounded number at a time, and
 // reports whether there are more. The pragma steps once for each page.
 func (c *committer) vacuum(ctx context.Context) (more bool, err error) {
+	slack := freeSlack
+	if c.full {
+		slack = 0
+	}
 	var before, after int
-	if err := c.stmts.freePages.QueryRowContext(ctx).Scan(&before); err != nil || before <= freeSlack {
+	if err := c.stmts.freePages.QueryRowContext(ctx).Scan(&before); err != nil || before <= slack {
 		return false, err
 	}
 	rows, err := c.stmts.vacuum.QueryContext(ctx)
@@ -201,5 +212,5 @@ func (c *committer) vacuum(ctx context.Context) (more bool, err error) {
 		return false, err
 	}
 	err = c.stmts.freePages.QueryRowContext(ctx).Scan(&after)
-	return after > freeSlack && after < before, err
+	return after > slack && after < before, err
 }

@@ -22,7 +22,7 @@ type statements struct {
 	insertSegment                   *sql.Stmt
 	nextGarbage, garbageSegments    *sql.Stmt
 	garbageProducers, garbageDone   *sql.Stmt
-	vacuum, freePages               *sql.Stmt
+	vacuum, freePages, checkpoint   *sql.Stmt
 }
 
 func (s *statements) prepare(ctx context.Context, conn *sql.Conn) error {
@@ -65,6 +65,7 @@ func (s *statements) prepare(ctx context.Context, conn *sql.Conn) error {
 		{&s.garbageDone, "DELETE FROM garbage WHERE stream = ?"},
 		{&s.vacuum, "PRAGMA incremental_vacuum(256)"},
 		{&s.freePages, "PRAGMA freelist_count"},
+		{&s.checkpoint, "PRAGMA wal_checkpoint(TRUNCATE)"},
 	} {
 		var err error
 		if *p.stmt, err = conn.PrepareContext(ctx, p.query); err != nil {

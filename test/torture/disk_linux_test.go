@@ -39,12 +39,13 @@ func smallDisk(t *testing.T, dir, size string) (resize func(options string)) {
 	}
 }
 
-// TestDiskFull fills the disk under two streams, twice. What is refused leaves
-// nothing behind, reads go on, and once there is room appends go on by
-// themselves. After a kill all is there that was acknowledged.
+// TestDiskFull fills the disk under two streams, again and again. What is refused
+// leaves nothing behind, reads go on, and once there is room appends go on by
+// themselves, be it that the disk has grown or that a stream was deleted. After a
+// kill all is there that was acknowledged.
 func TestDiskFull(t *testing.T) {
 	dir := t.TempDir()
-	resize := smallDisk(t, dir, "2m")
+	resize := smallDisk(t, dir, "12m")
 	s := start(t, dir)
 	acked := map[string][]string{"plain": {}, "produced": {}}
 	for path := range acked {
@@ -96,7 +97,7 @@ func TestDiskFull(t *testing.T) {
 	}
 	fill := func() {
 		t.Helper()
-		for n := 0; appendBoth(5000); n++ {
+		for n := 0; appendBoth(20_000); n++ {
 			if n > 5000 {
 				t.Fatal("the disk does not fill up")
 			}
@@ -110,41 +111,50 @@ func TestDiskFull(t *testing.T) {
 		}
 	}
 
-	fill()
-	resize("size=4m")
-	if !appendBoth(1000) {
-		t.Fatal("with room again, an append is refused")
+	for n := range 3 {
+		ballast := fmt.Sprint("ballast/", n)
+		s.must(http.StatusCreated, http.MethodPut, ballast, strings.Repeat("x", 400_000), "Content-Type", textType)
+		fill()
+		s.must(http.StatusNoContent, http.MethodDelete, ballast, "")
+		until(t, "appends go on in the space of the deleted stream", func() bool { return appendBoth(1000) })
+		check()
 	}
+	fill()
+	resize("size=13m")
+	until(t, "with room again, appends go on", func() bool { return appendBoth(1000) })
 	check()
 	fill()
 	s.kill()
 
 	// A start needs a little room for itself.
-	resize("size=8m")
+	resize("size=14m")
 	s = start(t, dir)
 	check()
-	if !appendBoth(1000) {
-		t.Fatal("after a restart with room, an append is refused")
-	}
+	until(t, "after a restart with room, appends go on", func() bool { return appendBoth(1000) })
 	check()
 	t.Logf("%d and %d messages acknowledged, on a disk that was full twice", len(acked["plain"]), len(acked["produced"]))
 }
 
 // TestFullDiskStart kills the program on a full disk and starts it there again:
-// it either serves what was acknowledged or says what is wrong.
+// it serves what was acknowledged, and streams can be deleted.
 func TestFullDiskStart(t *testing.T) {
 	dir := t.TempDir()
-	resize := smallDisk(t, dir, "2m")
+	smallDisk(t, dir, "12m")
 	s := start(t, dir)
 	s.must(http.StatusCreated, http.MethodPut, "a", "before", "Content-Type", textType)
+	s.must(http.StatusCreated, http.MethodPut, "big", strings.Repeat("x", 500_000), "Content-Type", textType)
+	reserve := filepath.Join(dir, "data", "tailrace.reserve")
+	until(t, "there is a reserve", func() bool {
+		info, err := os.Stat(reserve)
+		return err == nil && info.Size() == 6<<20
+	})
 	s.kill()
-	filler := filepath.Join(dir, "data", "filler")
-	f, err := os.Create(filler)
+	f, err := os.Create(filepath.Join(dir, "data", "filler"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	for n, block := 0, make([]byte, 1024); err == nil; n++ {
-		if n > 4096 {
+	for n, block := 0, make([]byte, 4096); err == nil; n++ {
+		if n > 8192 {
 			t.Fatal("the disk does not fill up")
 		}
 		_, err = f.Write(block)
@@ -152,34 +162,16 @@ func TestFullDiskStart(t *testing.T) {
 	if err := f.Close(); err != nil {
 		t.Fatal(err)
 	}
-	s = launch(t, dir)
-	until(t, "the program serves or ends", func() bool {
-		select {
-		case <-s.exit:
-			return true
-		default:
-			_, err := os.Stat(filepath.Join(dir, "ready.json"))
-			return err == nil
-		}
-	})
-	select {
-	case <-s.exit:
-		said := s.out.String()
-		t.Logf("on a full disk, the program says: %s", said)
-		if !strings.Contains(said, "full") && !strings.Contains(said, "no space left") {
-			t.Error("it does not say that the disk is full")
-		}
-	default:
-	}
-	s.dying.Store(true)
-	_ = s.cmd.Process.Kill() // it may have ended
-	<-s.exit
-	if err := os.Remove(filler); err != nil {
-		t.Fatal(err)
-	}
-	resize("size=8m")
 	s = start(t, dir)
 	if raw, r := s.read("a", "-1"); string(raw) != "before" {
+		t.Errorf("on the full disk: %d, %q", r.status, raw)
+	}
+	s.must(http.StatusNoContent, http.MethodDelete, "big", "")
+	until(t, "appends go on", func() bool {
+		r, ok := s.do(http.MethodPost, "a", " after", "Content-Type", textType)
+		return ok && r.status == http.StatusNoContent
+	})
+	if raw, r := s.read("a", "-1"); string(raw) != "before after" {
 		t.Errorf("with room again: %d, %q", r.status, raw)
 	}
 }
