@@ -2,6 +2,7 @@ package engine
 
 import (
 	"errors"
+	"slices"
 	"testing"
 
 	"tailrace/backend/protocol"
@@ -158,16 +159,15 @@ func TestAppend(t *testing.T) {
 // inOneBatch makes a sequencer decide all steps against one another before it
 // commits anything.
 func inOneBatch(s *sequencer, steps []step) []result {
-	// While the sequencer is held up by a full reply channel, the queue fills.
-	held := command{append: &AppendRequest{}, reply: make(chan result)}
-	s.commands <- held
 	var batch []command
 	for _, st := range steps {
-		c := command{append: st.req, reply: make(chan result, 1)}
-		s.commands <- c
-		batch = append(batch, c)
+		batch = append(batch, command{append: st.req, reply: make(chan result, 1)})
 	}
-	<-held.reply
+	// As if they had come while another command was carried out.
+	s.mu.Lock()
+	s.busy, s.waiting = true, slices.Clone(batch)
+	s.mu.Unlock()
+	s.drain()
 	var out []result
 	for _, c := range batch {
 		out = append(out, <-c.reply)

@@ -19,7 +19,8 @@ type Options struct {
 	Now func() time.Time
 	// Log takes what cannot be told to a client; nil: slog.Default().
 	Log *slog.Logger
-	// IdleAfter is how long a sequencer without work stays; 0: one minute.
+	// IdleAfter is how long a stream that nobody uses stays in memory at most, and
+	// twice as long as it does at least; 0: one minute.
 	IdleAfter time.Duration
 }
 
@@ -30,7 +31,7 @@ type Engine struct {
 	log       *slog.Logger
 	idleAfter time.Duration
 
-	// stop ends sequencers and the sweeper.
+	// stop ends the sweeper and the janitor.
 	stop    context.Context
 	cancel  context.CancelFunc
 	running sync.WaitGroup
@@ -40,8 +41,18 @@ type Engine struct {
 	mu     sync.Mutex
 	active map[string]*sequencer
 	closed bool
+	// crowd wakes the janitor before its time.
+	crowd chan struct{}
 
-	totals Totals
+	replies sync.Pool // channels with room for one result, empty
+	totals  Totals
+}
+
+func (e *Engine) borrowReply() chan result {
+	if c, ok := e.replies.Get().(chan result); ok {
+		return c
+	}
+	return make(chan result, 1)
 }
 
 // Totals are counters over all streams.
@@ -60,6 +71,7 @@ func Open(ctx context.Context, db *store.DB, o Options) (*Engine, error) {
 		log:       o.Log,
 		idleAfter: o.IdleAfter,
 		sweep:     make(chan struct{}, 1),
+		crowd:     make(chan struct{}, 1),
 		active:    map[string]*sequencer{},
 	}
 	if e.log == nil {
@@ -78,6 +90,7 @@ func Open(ctx context.Context, db *store.DB, o Options) (*Engine, error) {
 	e.totals.Streams.Store(int64(count))
 	e.stop, e.cancel = context.WithCancel(context.Background())
 	e.running.Go(e.runSweeper)
+	e.running.Go(e.runJanitor)
 	return e, nil
 }
 
@@ -101,24 +114,30 @@ func (e *Engine) openRegistry(ctx context.Context) error {
 	}
 	q := e.newSequencer(protocol.RegistryPath)
 	q.refs = 1
-	q.topic.Publish(&State{Exists: true, Stream: s})
+	q.topic.Publish(State{Exists: true, Stream: s})
 	close(q.ready)
 	e.active[q.path] = q
 	e.db.StartRegistry(s, func(pos store.Position) {
 		messages := pos.Messages - s.Messages
 		s.Position = pos
 		q.meter.add(e.clock.wall(), messages)
-		q.topic.Publish(&State{Exists: true, Stream: s})
+		q.topic.Publish(State{Exists: true, Stream: s})
 	})
 	return nil
 }
 
-// Close stops all sequencers after the commands that they have taken, and
+// Close lets all sequencers finish the commands that they have taken, and
 // persists what is only in memory. Requests that come later fail with
 // [protocol.ErrShuttingDown].
 func (e *Engine) Close() {
 	e.mu.Lock()
 	e.closed = true
+	for _, s := range e.active {
+		e.running.Go(func() {
+			<-s.ready
+			s.do(command{end: true})
+		})
+	}
 	e.mu.Unlock()
 	e.cancel()
 	e.running.Wait()
@@ -127,8 +146,8 @@ func (e *Engine) Close() {
 // Totals returns the engine's counters.
 func (e *Engine) Totals() *Totals { return &e.totals }
 
-// acquire returns the sequencer of a path and keeps it alive until release. It
-// is started when there is none; the result is loaded.
+// acquire returns the sequencer of a path and keeps it alive until release. When
+// there is none, what is at the path is loaded.
 func (e *Engine) acquire(path string) (*sequencer, error) {
 	e.mu.Lock()
 	if e.closed {
@@ -136,14 +155,22 @@ func (e *Engine) acquire(path string) (*sequencer, error) {
 		return nil, protocol.ErrShuttingDown
 	}
 	s := e.active[path]
-	if s == nil {
+	missing := s == nil
+	if missing {
 		s = e.newSequencer(path)
 		e.active[path] = s
-		e.running.Go(s.run)
+		if len(e.active) > maxIdle {
+			e.wakeJanitor()
+		}
 	}
 	s.refs++
+	s.used = true
 	e.mu.Unlock()
-	<-s.ready
+	if missing {
+		s.load()
+	} else {
+		<-s.ready
+	}
 	if s.loadErr != nil {
 		e.release(s)
 		return nil, s.loadErr
@@ -151,27 +178,14 @@ func (e *Engine) acquire(path string) (*sequencer, error) {
 	return s, nil
 }
 
-// release undoes one acquire.
+// release undoes one acquire. Without a stream there is nothing to keep.
 func (e *Engine) release(s *sequencer) {
 	e.mu.Lock()
-	s.refs--
-	last := s.refs == 0
-	e.mu.Unlock()
-	if last && !s.state().Exists {
-		s.wake()
-	}
-}
-
-// retire takes an unused sequencer out of service. It reports false when
-// somebody holds it, or has touched the stream since its deadline was stored.
-func (e *Engine) retire(s *sequencer) bool {
-	e.mu.Lock()
 	defer e.mu.Unlock()
-	if d := s.deadline(s.state()); s.refs > 0 || (d != 0 && d != s.stored.Load()) {
-		return false
+	s.refs--
+	if s.refs == 0 && !s.state().Exists {
+		e.retireLocked(s)
 	}
-	delete(e.active, s.path)
-	return true
 }
 
 // Create makes sure that there is a stream at path (PROTOCOL §5.1). It fails
@@ -187,14 +201,15 @@ func (e *Engine) Create(path string, r *CreateRequest) (Created, error) {
 	return res.created, res.err
 }
 
-// Append appends to the stream at path or closes it (PROTOCOL §5.2). When it
-// returns nil, what it tells is on disk.
+// Append is [Writer.Append] for who appends once.
 func (e *Engine) Append(path string, r *AppendRequest) (Appended, error) {
-	if path == protocol.RegistryPath {
-		return Appended{}, protocol.ErrReadOnly
+	s, err := e.acquire(path)
+	if err != nil {
+		return Appended{}, err
 	}
-	res := e.do(path, command{append: r})
-	return res.appended, res.err
+	w := Writer{s}
+	defer w.Close()
+	return w.Append(r)
 }
 
 // Delete removes the stream at path with its data (PROTOCOL §5.4).
@@ -214,17 +229,6 @@ func (e *Engine) do(path string, c command) result {
 	}
 	defer e.release(s)
 	return s.do(c)
-}
-
-// Exists returns nil when there is a stream at path that takes requests, else
-// why not.
-func (e *Engine) Exists(path string) error {
-	r, err := e.OpenReader(path)
-	if err != nil {
-		return err
-	}
-	r.Close()
-	return nil
 }
 
 // Sequencers is the number of paths in use.

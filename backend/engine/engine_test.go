@@ -74,6 +74,17 @@ func (e *testEngine) reopen() {
 	e.open()
 }
 
+// Exists returns nil when there is a stream at path that takes requests, else why
+// not.
+func (e *testEngine) Exists(path string) error {
+	r, err := e.OpenReader(path)
+	if err != nil {
+		return err
+	}
+	r.Close()
+	return nil
+}
+
 // frame is what the server does with a body.
 func frame(contentType, body string) (protocol.Payload, error) {
 	media, err := protocol.ParseContentType(contentType)

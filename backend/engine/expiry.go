@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"math"
 	"time"
 
 	"tailrace/backend/protocol"
@@ -57,18 +56,28 @@ func (s *sequencer) touch() {
 		return
 	}
 	s.touched.Store(s.engine.clock.steady())
-	if s.deadline(st) > s.stored.Load() {
-		s.wake() // time to store a later deadline
+	if s.deadline(st) > s.stored.Load() && s.extending.CompareAndSwap(false, true) {
+		s.background(command{extend: true})
 	}
 }
 
-// untilDeadline is how long run may sleep before it must look at the deadline.
-func (s *sequencer) untilDeadline() time.Duration {
+// setAlarm has the deadline looked at when it comes.
+func (s *sequencer) setAlarm() {
 	st := s.state()
-	d := s.deadline(st)
-	if d == 0 {
-		return math.MaxInt64
+	if s.deadline(st) == 0 {
+		return
 	}
+	left := s.untilDeadline(st)
+	if s.alarm == nil {
+		s.alarm = time.AfterFunc(left, func() { s.background(command{alarm: true}) })
+		return
+	}
+	s.alarm.Reset(left)
+}
+
+// untilDeadline is how long until the deadline must be looked at.
+func (s *sequencer) untilDeadline(st *State) time.Duration {
+	d := s.deadline(st)
 	// In milliseconds first: a duration does not reach beyond 292 years.
 	ahead := min(d-s.engine.clock.forExpiry(st.Expiry), (24 * time.Hour).Milliseconds())
 	left := time.Duration(ahead) * time.Millisecond

@@ -101,8 +101,8 @@ func (s *sequencer) activity() (Activity, bool) {
 		return Activity{}, false
 	}
 	return Activity{
-		State:     v.Value,
-		Deadline:  s.deadline(v.Value),
+		State:     &v.Value,
+		Deadline:  s.deadline(&v.Value),
 		Readers:   s.readers.Load(),
 		Producers: s.producerCount.Load(),
 		Rate:      s.meter.rate(s.engine.clock.wall()),

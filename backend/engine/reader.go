@@ -20,9 +20,18 @@ type Reader struct {
 // OpenReader opens the stream at path for reading. It does not touch the
 // stream's TTL.
 func (e *Engine) OpenReader(path string) (*Reader, error) {
-	s, err := e.acquire(path)
+	s, st, err := e.acquireStream(path)
 	if err != nil {
 		return nil, err
+	}
+	return &Reader{s: s, id: st.ID}, nil
+}
+
+// acquireStream is acquire for a path with a stream that takes requests.
+func (e *Engine) acquireStream(path string) (*sequencer, *State, error) {
+	s, err := e.acquire(path)
+	if err != nil {
+		return nil, nil, err
 	}
 	st := s.state()
 	err = st.takesRequests()
@@ -31,9 +40,9 @@ func (e *Engine) OpenReader(path string) (*Reader, error) {
 	}
 	if err != nil {
 		e.release(s)
-		return nil, err
+		return nil, nil, err
 	}
-	return &Reader{s: s, id: st.ID}, nil
+	return s, st, nil
 }
 
 // Close ends the reader.
@@ -58,14 +67,28 @@ func (r *Reader) Follow() {
 	r.s.touch()
 }
 
-// Current returns the newest state and a channel that is closed when there is a
-// newer one. Once the stream is gone it fails with [protocol.ErrNotFound].
+// State returns the newest state. Once the stream is gone it fails with
+// [protocol.ErrNotFound].
+func (r *Reader) State() (*State, error) {
+	return r.check(r.s.state())
+}
+
+// Current is State with a channel that is closed when there is a newer one.
 func (r *Reader) Current() (*State, <-chan struct{}, error) {
 	v := r.s.topic.Current()
-	if !v.Value.Exists || v.Value.ID != r.id {
-		return nil, nil, protocol.ErrNotFound
+	st, err := r.check(&v.Value)
+	if err != nil {
+		return nil, nil, err
 	}
-	return v.Value, v.Superseded(), v.Value.takesRequests()
+	return st, v.Superseded(), nil
+}
+
+// check returns a state of the reader's path if it is one of its stream.
+func (r *Reader) check(st *State) (*State, error) {
+	if !st.Exists || st.ID != r.id {
+		return nil, protocol.ErrNotFound
+	}
+	return st, st.takesRequests()
 }
 
 // Read returns what lies between position from and the tail of st, in pieces,

@@ -5,6 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"runtime/debug"
+	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -13,13 +16,8 @@ import (
 	"tailrace/backend/store"
 )
 
-const (
-	// maxBatch is how many waiting commands a sequencer decides at once.
-	maxBatch = 256
-	// queueSize is how many wait in its queue; more senders wait at its door, which
-	// costs idle streams no memory.
-	queueSize = 16
-)
+// maxBatch is how many waiting commands are decided at once.
+const maxBatch = 256
 
 // command is one request to a sequencer; exactly one of its fields is set.
 type command struct {
@@ -27,12 +25,15 @@ type command struct {
 	append *AppendRequest
 	remove bool
 	expire bool // delete the stream if its time has come, else store its deadline
+	alarm  bool // the same, without storing anything
+	extend bool // store a later deadline
 	// branch resolves a fork of this stream and counts it as pending until
 	// unbranch; collect removes a soft-deleted stream without forks.
 	branch   *CreateRequest
 	unbranch bool
 	collect  bool
 	sync     bool // nothing: a reply means that all before is published
+	end      bool // store the deadline and take no more commands
 	reply    chan result
 }
 
@@ -43,27 +44,33 @@ type result struct {
 	err      error
 }
 
-// sequencer owns what is at one path. Only its goroutine (run) changes the
-// unguarded fields.
+// sequencer owns what is at one path. It has no goroutine of its own: whoever
+// finds it idle carries out commands, and is the only one who changes the
+// unguarded fields, until it is idle again.
 type sequencer struct {
-	engine   *Engine
-	path     string
-	commands chan command
-	nudge    chan struct{} // look again at deadlines and at whether to end
-	ready    chan struct{} // closed once loaded
-	done     chan struct{} // closed when run has ended
-	loadErr  error
+	engine  *Engine
+	path    string
+	ready   chan struct{} // closed once loaded
+	loadErr error
+
+	mu      sync.Mutex // guards these three; never held while a command is carried out
+	busy    bool
+	waiting []command
+	ended   bool
 
 	// topic is what readers see: the state as of the last commit.
-	topic live.Topic[*State]
+	topic live.Topic[State]
 	// touched is the last read or write, in unix milliseconds: a sliding TTL
 	// counts from here. stored is the deadline that is on disk.
-	touched atomic.Int64
-	stored  atomic.Int64
-	readers atomic.Int64 // live readers
-	meter   meter
-	refs    int // guarded by Engine.mu
+	touched   atomic.Int64
+	stored    atomic.Int64
+	extending atomic.Bool  // a later deadline is about to be stored
+	readers   atomic.Int64 // live readers
+	meter     meter
+	refs      int  // guarded by Engine.mu, as is used
+	used      bool // since the janitor has last looked
 
+	alarm           *time.Timer // goes off at the deadline; nil: there is none
 	producers       map[string]store.Producer
 	producerCount   atomic.Int64 // len(producers), for others
 	nextIncarnation int64        // of a stream created here while there is none
@@ -71,110 +78,81 @@ type sequencer struct {
 }
 
 func (e *Engine) newSequencer(path string) *sequencer {
-	return &sequencer{
-		engine:   e,
-		path:     path,
-		commands: make(chan command, queueSize),
-		nudge:    make(chan struct{}, 1),
-		ready:    make(chan struct{}),
-		done:     make(chan struct{}),
-	}
+	return &sequencer{engine: e, path: path, ready: make(chan struct{})}
 }
 
 // state is the state as of the last commit.
-func (s *sequencer) state() *State { return s.topic.Current().Value }
+func (s *sequencer) state() *State { return &s.topic.Current().Value }
 
-// wake makes run look at its deadlines.
-func (s *sequencer) wake() {
-	select {
-	case s.nudge <- struct{}{}:
-	default:
-	}
-}
-
-// do submits a command and waits for its outcome.
+// do carries out a command and returns its outcome. Commands that come meanwhile
+// wait, and are then decided together.
 func (s *sequencer) do(c command) result {
-	c.reply = make(chan result, 1)
-	select {
-	case s.commands <- c:
-	case <-s.done:
+	c.reply = s.engine.borrowReply()
+	defer s.engine.replies.Put(c.reply)
+	s.mu.Lock()
+	switch {
+	case s.ended:
+		s.mu.Unlock()
 		return result{err: protocol.ErrShuttingDown}
-	}
-	select {
-	case r := <-c.reply:
-		return r
-	case <-s.done:
-	}
-	// It may have been answered just before the end.
-	select {
-	case r := <-c.reply:
-		return r
+	case s.busy:
+		s.waiting = append(s.waiting, c)
+		s.mu.Unlock()
 	default:
-		return result{err: protocol.ErrShuttingDown}
+		s.busy = true
+		s.mu.Unlock()
+		s.process([]command{c})
+		if s.more() {
+			// What has come meanwhile must not hold up this answer.
+			s.engine.running.Go(s.drain)
+		}
 	}
+	return <-c.reply
 }
 
-func (s *sequencer) run() {
-	defer close(s.done)
-	s.load()
-	close(s.ready)
-	idle := time.NewTimer(s.engine.idleAfter)
-	defer idle.Stop()
-	deadline := time.NewTimer(s.untilDeadline())
-	defer deadline.Stop()
-	batch := make([]command, 0, 16)
-	for {
-		select {
-		case c := <-s.commands:
-			batch = s.gather(append(batch[:0], c))
-			s.process(batch)
-			clear(batch)
-			idle.Reset(s.engine.idleAfter)
-			deadline.Reset(s.untilDeadline())
-		case <-s.nudge:
-			s.storeDeadline(false)
-			if !s.state().Exists && s.engine.retire(s) {
-				return
-			}
-			deadline.Reset(s.untilDeadline())
-		case <-deadline.C:
-			_ = s.expireIfDue() // it logs what fails; the timer tries again
-			deadline.Reset(s.untilDeadline())
-		case <-idle.C:
-			s.storeDeadline(true)
-			if s.engine.retire(s) {
-				s.engine.wakeSweeper()
-				return
-			}
-			idle.Reset(s.engine.idleAfter)
-		case <-s.engine.stop.Done():
-			s.process(s.gather(batch[:0]))
-			s.storeDeadline(true)
-			return
+// more reports whether commands wait; if none does, the sequencer is idle.
+func (s *sequencer) more() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.busy = len(s.waiting) > 0
+	return s.busy
+}
+
+// drain carries out what waits until nothing does.
+func (s *sequencer) drain() {
+	for ok := true; ok; ok = s.more() {
+		s.mu.Lock()
+		batch := s.waiting
+		s.waiting = nil
+		s.mu.Unlock()
+		for part := range slices.Chunk(batch, maxBatch) {
+			s.process(part)
 		}
 	}
 }
 
-// gather adds the commands that are waiting by now.
-func (s *sequencer) gather(batch []command) []command {
-	for len(batch) < maxBatch {
-		select {
-		case c := <-s.commands:
-			batch = append(batch, c)
-		default:
-			return batch
-		}
+// background carries out a command that nobody waits for.
+func (s *sequencer) background(c command) {
+	e := s.engine
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.closed || e.active[s.path] != s {
+		return
 	}
-	return batch
+	s.refs++
+	e.running.Go(func() {
+		s.do(c)
+		e.release(s)
+	})
 }
 
 // load reads what is at the path.
 func (s *sequencer) load() {
+	defer close(s.ready)
 	ctx := context.Background()
 	stream, next, err := s.engine.db.Load(ctx, s.path)
 	if errors.Is(err, protocol.ErrNotFound) {
 		s.nextIncarnation = next
-		s.topic.Publish(&State{})
+		s.topic.Publish(State{})
 		return
 	}
 	if err == nil {
@@ -182,12 +160,13 @@ func (s *sequencer) load() {
 	}
 	if err != nil {
 		s.loadErr = fmt.Errorf("load stream: %w", err)
-		s.topic.Publish(&State{})
+		s.topic.Publish(State{})
 		return
 	}
 	s.stored.Store(stream.Deadline)
 	s.touched.Store(stream.Deadline - stream.Expiry.TTL*1000)
-	s.topic.Publish(&State{Exists: true, Stream: stream})
+	s.topic.Publish(State{Exists: true, Stream: stream})
+	s.setAlarm()
 }
 
 func (s *sequencer) loadProducers(ctx context.Context, stream int64) error {
@@ -205,7 +184,14 @@ func (s *sequencer) loadProducers(ctx context.Context, stream int64) error {
 
 // process carries out commands in order. Appends in a row share a commit.
 func (s *sequencer) process(batch []command) {
+	defer crash()
 	for len(batch) > 0 {
+		if s.ended {
+			for _, c := range batch {
+				c.reply <- result{err: protocol.ErrShuttingDown}
+			}
+			return
+		}
 		n := 0
 		for n < len(batch) && batch[n].append != nil {
 			n++
@@ -221,6 +207,12 @@ func (s *sequencer) process(batch []command) {
 }
 
 func (s *sequencer) processOne(c command) {
+	if c.end {
+		s.storeDeadline(true)
+		s.end()
+		c.reply <- result{}
+		return
+	}
 	err := s.expireIfDue()
 	r := result{err: err}
 	switch {
@@ -231,12 +223,19 @@ func (s *sequencer) processOne(c command) {
 		r.err = s.remove()
 	case c.expire:
 		s.storeDeadline(true)
+	case c.extend:
+		s.storeDeadline(false)
 	case c.branch != nil:
 		r.branch, r.err = s.resolve(c.branch)
 	case c.collect:
 		r.err = s.collect()
 	}
-	if c.unbranch {
+	switch {
+	case c.alarm:
+		s.setAlarm()
+	case c.extend:
+		s.extending.Store(false)
+	case c.unbranch:
 		s.pendingForks--
 		s.engine.wakeSweeper() // it may have been deleted meanwhile
 	}
@@ -279,9 +278,9 @@ func (s *sequencer) create(r *CreateRequest) (Created, error) {
 	if len(w.Batches) > 0 {
 		s.count(w.Batches)
 	}
-	st := &State{Exists: true, Stream: stream}
-	s.topic.Publish(st)
-	return Created{State: st, New: true}, nil
+	s.topic.Publish(State{Exists: true, Stream: stream})
+	s.setAlarm()
+	return Created{State: s.state(), New: true}, nil
 }
 
 // checkExisting compares a PUT with the stream that is there.
@@ -369,13 +368,13 @@ func (s *sequencer) drop(st *State) error {
 		s.engine.totals.Streams.Add(-1)
 	}
 	if inUse {
-		s.topic.Publish(&State{Exists: true, Stream: stream})
+		s.topic.Publish(State{Exists: true, Stream: stream})
 		return nil
 	}
 	s.nextIncarnation = st.Incarnation + 1
 	s.producers = nil
 	s.producerCount.Store(0)
-	s.topic.Publish(&State{})
+	s.topic.Publish(State{})
 	if st.Fork != nil {
 		s.engine.wakeSweeper() // its source may be waiting for this
 	}
@@ -426,7 +425,7 @@ func (s *sequencer) appendAll(batch []command, results []result) error {
 		maps.Copy(s.producers, d.changed)
 		s.producerCount.Store(int64(len(s.producers)))
 		s.count(d.batches)
-		s.topic.Publish(&State{Exists: true, Stream: d.stream})
+		s.topic.Publish(State{Exists: true, Stream: d.stream})
 	}
 	if accepted {
 		s.touch()
@@ -444,4 +443,23 @@ func (s *sequencer) count(batches []*store.Batch) {
 	s.meter.add(s.engine.clock.wall(), messages)
 	s.engine.totals.Appends.Add(int64(len(batches)))
 	s.engine.totals.Bytes.Add(bytes)
+}
+
+// end takes the sequencer out of service for good.
+func (s *sequencer) end() {
+	if s.alarm != nil {
+		s.alarm.Stop()
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.ended = true
+}
+
+// crash ends the program when its goroutine panics: a command that is half done
+// must not be hidden by net/http, which recovers from panics of requests.
+func crash() {
+	if p := recover(); p != nil {
+		go panic(fmt.Sprintf("%v\n\n%s", p, debug.Stack()))
+		select {}
+	}
 }

@@ -312,7 +312,7 @@ func (f *feed) watched() *engine.State {
 			return nil
 		}
 	}
-	st, _, err := f.reader.Current()
+	st, err := f.reader.State()
 	if err != nil {
 		f.close()
 		f.reader = nil

@@ -11,14 +11,16 @@ import (
 // append answers POST: an append, a closure or both (PROTOCOL §5.2, §5.3).
 func (s *Server) append(w http.ResponseWriter, r *http.Request, path string) error {
 	// Whether the stream exists comes before what the request looks like.
-	if err := s.o.Engine.Exists(path); err != nil {
+	stream, err := s.o.Engine.OpenWriter(path)
+	if err != nil {
 		return err
 	}
+	defer stream.Close()
 	req, err := s.parseAppend(w, r)
 	if err != nil {
 		return err
 	}
-	done, err := s.o.Engine.Append(path, req)
+	done, err := stream.Append(req)
 	if err != nil {
 		return err
 	}

@@ -27,7 +27,7 @@ func (s *Server) head(w http.ResponseWriter, path string) error {
 		return err
 	}
 	defer rd.Close()
-	st, _, err := rd.Current()
+	st, err := rd.State()
 	if err != nil {
 		return err
 	}
@@ -62,7 +62,7 @@ func (s *Server) read(w http.ResponseWriter, r *http.Request, path string) error
 	if err != nil {
 		return err
 	}
-	st, _, err := rd.Current()
+	st, err := rd.State()
 	if err != nil {
 		return err
 	}

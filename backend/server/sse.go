@@ -31,7 +31,7 @@ func (s *Server) sse(w http.ResponseWriter, r *http.Request, rd *engine.Reader, 
 	}
 	defer s.readers.leave(client)
 	rd.Follow()
-	st, _, err := rd.Current()
+	st, err := rd.State()
 	if err != nil {
 		return err
 	}

@@ -189,19 +189,20 @@ func refuseOthers(group []*request, err error) (deletions []*request) {
 	return deletions
 }
 
-// gather adds the writes that are waiting by now. Yielding once lets goroutines
-// that are about to submit do so; a timer gained nothing and cost latency.
+// gather adds the writes that are waiting by now. Yielding lets goroutines that
+// are about to submit do so, and is repeated for as long as it brings something; a
+// timer gained nothing and cost latency.
 func (c *committer) gather(group []*request) []*request {
-	runtime.Gosched()
-	for len(group) < maxGroup {
-		select {
-		case r := <-c.db.submit:
-			group = append(group, r)
-		default:
+	for {
+		runtime.Gosched()
+		had := len(group)
+		for len(group) < maxGroup && len(c.db.submit) > 0 {
+			group = append(group, <-c.db.submit)
+		}
+		if len(group) == had || len(group) >= maxGroup {
 			return group
 		}
 	}
-	return group
 }
 
 // commit writes a group in one transaction, together with a slice of sealing.
