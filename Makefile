@@ -127,7 +127,8 @@ check-errcheck:
 	@$(TOOL) errcheck -ignoretests -exclude build/errcheck.txt ./...
 	@$(TOOL) errcheck -ignoretests -exclude build/errcheck.txt -tags $(DESKTOP_TAGS) ./app/... .
 check-deadcode:
-	@dead=$$($(TOOL) deadcode -tags $(DESKTOP_TAGS) ./...); [ -z "$$dead" ] || { echo "$$dead"; exit 1; }
+	@dead=$$($(TOOL) deadcode -tags $(DESKTOP_TAGS) -filter '^tailrace($$|/(app|backend|build)(/|$$))' ./... && \
+		$(TOOL) deadcode -test -filter '^tailrace/test/' ./test/...); [ -z "$$dead" ] || { echo "$$dead"; exit 1; }
 check-api:
 	@scripts/api.sh check
 check-page:

@@ -8,16 +8,15 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"net/url"
-	"os"
-	"os/exec"
-	"path/filepath"
-	"runtime"
 	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
-	"time"
+
+	"tailrace/test/program"
 )
+
+func TestMain(m *testing.M) { program.Main(m) }
 
 const (
 	rounds  = 5
@@ -32,7 +31,6 @@ const (
 // the same epoch and sequence number and go on. At the end every acknowledged
 // append is there exactly once and in order.
 func TestKillUnderLoad(t *testing.T) {
-	bin := build(t)
 	dir := t.TempDir()
 	var producers []*producer
 	for i := range streams {
@@ -43,7 +41,7 @@ func TestKillUnderLoad(t *testing.T) {
 	}
 
 	for round := range rounds {
-		s := start(t, bin, dir)
+		s := start(t, dir)
 		if round == 0 {
 			for _, p := range producers {
 				s.create(t, p.path)
@@ -53,7 +51,7 @@ func TestKillUnderLoad(t *testing.T) {
 		s.load(t, producers, target)
 	}
 
-	s := start(t, bin, dir)
+	s := start(t, dir)
 	total := 0
 	byPath := map[string]map[string][]int{}
 	for _, p := range producers {
@@ -82,70 +80,16 @@ type producer struct {
 	next     int // number and sequence number of the next append: all before are acknowledged
 }
 
+// server is a running program.
 type server struct {
-	cmd  *exec.Cmd
-	data string
-	exit chan struct{}
+	*program.Program
+	data string // where streams are
 }
 
-func build(t *testing.T) string {
+func start(t *testing.T, dir string) *server {
 	t.Helper()
-	if bin := os.Getenv("TAILRACE_BIN"); bin != "" {
-		return bin
-	}
-	bin := filepath.Join(t.TempDir(), "tailrace")
-	if runtime.GOOS == "windows" {
-		bin += ".exe"
-	}
-	cmd := exec.Command("go", "build", "-o", bin, "tailrace")
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("build: %v\n%s", err, out)
-	}
-	return bin
-}
-
-// start runs the program until it is ready. It is killed at the end of the test
-// if not before.
-func start(t *testing.T, bin, dir string) *server {
-	t.Helper()
-	ready := filepath.Join(t.TempDir(), "ready.json")
-	var output bytes.Buffer
-	s := &server{exit: make(chan struct{})}
-	s.cmd = exec.Command(bin, "serve", "--listen", "127.0.0.1:0", "--inspect", "127.0.0.1:0",
-		"--data-dir", filepath.Join(dir, "data"), "--ready-file", ready)
-	s.cmd.Env = append(os.Environ(), "XDG_CONFIG_HOME="+dir)
-	s.cmd.Stdout, s.cmd.Stderr = &output, &output
-	if err := s.cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	go func() {
-		_ = s.cmd.Wait() // killed: that is the point
-		close(s.exit)
-	}()
-	t.Cleanup(s.kill)
-	deadline := time.After(20 * time.Second)
-	for {
-		var info struct {
-			DataURL string `json:"data_url"`
-		}
-		if b, err := os.ReadFile(ready); err == nil && json.Unmarshal(b, &info) == nil {
-			s.data = info.DataURL + "/v1/stream/"
-			return s
-		}
-		select {
-		case <-s.exit:
-			t.Fatalf("the program ended by itself:\n%s", output.String())
-		case <-deadline:
-			t.Fatal("the program is not ready after 20 s")
-		case <-time.After(5 * time.Millisecond): // the file's appearance is the only sign
-		}
-	}
-}
-
-func (s *server) kill() {
-	_ = s.cmd.Process.Kill() // it may have ended
-	<-s.exit
+	p := program.Start(t, dir)
+	return &server{p, p.DataURL + "/v1/stream/"}
 }
 
 func (s *server) create(t *testing.T, path string) {
@@ -177,13 +121,13 @@ func (s *server) load(t *testing.T, producers []*producer, target int64) {
 		running.Go(func() {
 			for p.append(t, client, s.data) {
 				if acked.Add(1) == target {
-					go s.kill()
+					go s.Kill()
 				}
 			}
 		})
 	}
 	running.Wait()
-	s.kill()
+	s.Kill()
 }
 
 // append sends the producer's next number. It reports false when the server has

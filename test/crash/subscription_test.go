@@ -26,7 +26,6 @@ const (
 // processed everything; no generation was lost or stood for two wakes; no cursor
 // ever moved back.
 func TestKillWithSubscriptions(t *testing.T) {
-	bin := build(t)
 	dir := t.TempDir()
 	var producers []*producer
 	for i := range streams {
@@ -42,7 +41,7 @@ func TestKillWithSubscriptions(t *testing.T) {
 	}
 
 	for round := range subscriptionRounds {
-		s := start(t, bin, dir)
+		s := start(t, dir)
 		if round == 0 {
 			s.create(t, "wakes")
 			s.subscribe(t, "hook", fmt.Sprintf(`{"type":"webhook","pattern":"work/*","webhook":{"url":%q},"lease_ttl_ms":1000}`, receiver.URL))
@@ -62,7 +61,7 @@ func TestKillWithSubscriptions(t *testing.T) {
 		working.Wait()
 	}
 
-	s := start(t, bin, dir)
+	s := start(t, dir)
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
 	var working sync.WaitGroup

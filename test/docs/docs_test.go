@@ -19,16 +19,15 @@ package docs
 
 import (
 	"bytes"
-	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"runtime"
 	"strings"
 	"testing"
-	"time"
+
+	"tailrace/test/program"
 )
 
 const (
@@ -36,6 +35,8 @@ const (
 	shownURL  = "http://127.0.0.1:4437"
 	separator = "\x1e" // between the outputs of blocks
 )
+
+func TestMain(m *testing.M) { program.Main(m) }
 
 func TestExamples(t *testing.T) {
 	for _, tool := range []string{"bash", "curl"} {
@@ -47,7 +48,6 @@ func TestExamples(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	bin := build(t)
 	for _, file := range append(files, root+"/README.md") {
 		t.Run(filepath.Base(file), func(t *testing.T) {
 			t.Parallel()
@@ -60,7 +60,8 @@ func TestExamples(t *testing.T) {
 				t.Fatal(err)
 			}
 			if len(examples) > 0 {
-				run(t, start(t, bin), examples)
+				p := program.Start(t, t.TempDir(), "--long-poll-timeout", "1s", "--sse-max-age", "1s")
+				run(t, p.DataURL, examples)
 			}
 		})
 	}
@@ -231,65 +232,6 @@ func inOrder(want, got []string) error {
 		got = got[i+1:]
 	}
 	return nil
-}
-
-func build(t *testing.T) string {
-	t.Helper()
-	if bin := os.Getenv("TAILRACE_BIN"); bin != "" {
-		return bin
-	}
-	bin := filepath.Join(t.TempDir(), "tailrace")
-	if runtime.GOOS == "windows" {
-		bin += ".exe"
-	}
-	cmd := exec.Command("go", "build", "-o", bin, "tailrace")
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("build: %v\n%s", err, out)
-	}
-	return bin
-}
-
-// start runs the program on a data folder of its own and returns its address. It
-// is ended with the test.
-func start(t *testing.T, bin string) string {
-	t.Helper()
-	dir := t.TempDir()
-	ready := filepath.Join(dir, "ready.json")
-	var output bytes.Buffer
-	cmd := exec.Command(bin, "serve", "--listen", "127.0.0.1:0", "--inspect", "127.0.0.1:0",
-		"--data-dir", filepath.Join(dir, "data"), "--ready-file", ready,
-		"--long-poll-timeout", "1s", "--sse-max-age", "1s")
-	cmd.Env = append(os.Environ(), "XDG_CONFIG_HOME="+dir)
-	cmd.Stdout, cmd.Stderr = &output, &output
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	exit := make(chan struct{})
-	go func() {
-		_ = cmd.Wait() // it is killed
-		close(exit)
-	}()
-	t.Cleanup(func() {
-		_ = cmd.Process.Kill() // it may have ended
-		<-exit
-	})
-	deadline := time.After(20 * time.Second)
-	for {
-		var info struct {
-			DataURL string `json:"data_url"`
-		}
-		if b, err := os.ReadFile(ready); err == nil && json.Unmarshal(b, &info) == nil {
-			return info.DataURL
-		}
-		select {
-		case <-exit:
-			t.Fatalf("the program ended by itself:\n%s", output.String())
-		case <-deadline:
-			t.Fatal("the program is not ready after 20 s")
-		case <-time.After(5 * time.Millisecond): // the file's appearance is the only sign
-		}
-	}
 }
 
 // The comparison must fail when it should.

@@ -9,13 +9,15 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"tailrace/test/program"
 )
 
 // smallDisk mounts a disk of its own for the data folder below dir. Sizes are
 // those of tmpfs.
 func smallDisk(t *testing.T, dir, size string) (resize func(options string)) {
 	t.Helper()
-	data := filepath.Join(dir, "data")
+	data := program.DataDir(dir)
 	if err := os.Mkdir(data, 0o700); err != nil {
 		t.Fatal(err)
 	}
@@ -116,12 +118,12 @@ func TestDiskFull(t *testing.T) {
 		s.must(http.StatusCreated, http.MethodPut, ballast, strings.Repeat("x", 400_000), "Content-Type", textType)
 		fill()
 		s.must(http.StatusNoContent, http.MethodDelete, ballast, "")
-		until(t, "appends go on in the space of the deleted stream", func() bool { return appendBoth(1000) })
+		program.Until(t, "appends go on in the space of the deleted stream", func() bool { return appendBoth(1000) })
 		check()
 	}
 	fill()
 	resize("size=13m")
-	until(t, "with room again, appends go on", func() bool { return appendBoth(1000) })
+	program.Until(t, "with room again, appends go on", func() bool { return appendBoth(1000) })
 	check()
 	fill()
 	s.kill()
@@ -130,7 +132,7 @@ func TestDiskFull(t *testing.T) {
 	resize("size=14m")
 	s = start(t, dir)
 	check()
-	until(t, "after a restart with room, appends go on", func() bool { return appendBoth(1000) })
+	program.Until(t, "after a restart with room, appends go on", func() bool { return appendBoth(1000) })
 	check()
 	t.Logf("%d and %d messages acknowledged, on a disk that was full twice", len(acked["plain"]), len(acked["produced"]))
 }
@@ -143,13 +145,13 @@ func TestFullDiskStart(t *testing.T) {
 	s := start(t, dir)
 	s.must(http.StatusCreated, http.MethodPut, "a", "before", "Content-Type", textType)
 	s.must(http.StatusCreated, http.MethodPut, "big", strings.Repeat("x", 500_000), "Content-Type", textType)
-	reserve := filepath.Join(dir, "data", "tailrace.reserve")
-	until(t, "there is a reserve", func() bool {
+	reserve := filepath.Join(program.DataDir(dir), "tailrace.reserve")
+	program.Until(t, "there is a reserve", func() bool {
 		info, err := os.Stat(reserve)
 		return err == nil && info.Size() == 6<<20
 	})
 	s.kill()
-	f, err := os.Create(filepath.Join(dir, "data", "filler"))
+	f, err := os.Create(filepath.Join(program.DataDir(dir), "filler"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -167,7 +169,7 @@ func TestFullDiskStart(t *testing.T) {
 		t.Errorf("on the full disk: %d, %q", r.status, raw)
 	}
 	s.must(http.StatusNoContent, http.MethodDelete, "big", "")
-	until(t, "appends go on", func() bool {
+	program.Until(t, "appends go on", func() bool {
 		r, ok := s.do(http.MethodPost, "a", " after", "Content-Type", textType)
 		return ok && r.status == http.StatusNoContent
 	})
@@ -185,11 +187,7 @@ func TestReadOnlyFolder(t *testing.T) {
 	}{
 		{"new", nil},
 		{"used", func(s *server) {
-			s.dying.Store(true)
-			if err := s.cmd.Process.Signal(syscall.SIGTERM); err != nil {
-				t.Fatal(err)
-			}
-			<-s.exit
+			s.Stop()
 		}},
 		{"crashed", (*server).kill},
 	} {
@@ -203,20 +201,12 @@ func TestReadOnlyFolder(t *testing.T) {
 			}
 			resize("ro")
 			s := launch(t, dir)
-			until(t, "the program ends", func() bool {
-				select {
-				case <-s.exit:
-					return true
-				default:
-					return false
-				}
-			})
-			said := s.out.String()
+			code, said := s.Exit(), s.Output.String()
 			t.Logf("the program says: %s", said)
-			if code := s.cmd.ProcessState.ExitCode(); code <= 0 {
+			if code <= 0 {
 				t.Errorf("exit code %d", code)
 			}
-			if !strings.Contains(said, "read-only") || !strings.Contains(said, filepath.Join(dir, "data")) {
+			if !strings.Contains(said, "read-only") || !strings.Contains(said, program.DataDir(dir)) {
 				t.Error("it does not name the folder and that it is read-only")
 			}
 			if strings.Contains(said, "goroutine") {

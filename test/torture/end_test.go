@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"tailrace/test/program"
 )
 
 // TestEnd removes a stream under 200 live readers. SSE responses end cleanly and
@@ -54,7 +56,7 @@ func TestEnd(t *testing.T) {
 				go func() { ended <- endOfEvents(events[i]) }()
 			}
 			test.end(t, path)
-			deadline := time.After(patience)
+			deadline := time.After(program.Patience)
 			for i := range 2 * n {
 				select {
 				case err := <-ended:
@@ -65,7 +67,7 @@ func TestEnd(t *testing.T) {
 					t.Fatalf("%d of %d readers have ended", i, 2*n)
 				}
 			}
-			until(t, "no live reader is left", func() bool { return s.metric("tailrace_live_readers") == 0 })
+			program.Until(t, "no live reader is left", func() bool { return s.metric("tailrace_live_readers") == 0 })
 		})
 	}
 }

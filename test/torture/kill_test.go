@@ -8,6 +8,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"tailrace/test/program"
 )
 
 // TestKill kills the program again and again while tenants and the writers of
@@ -74,7 +76,7 @@ func load(s *server, all []*shared, clients []*tenant, target int, dice *rand.Ra
 				if acked.Add(1) == int64(target) {
 					time.AfterFunc(moment, func() {
 						s.dying.Store(true)
-						_ = s.cmd.Process.Kill() // s.kill, below, waits for it
+						s.Kill()
 					})
 				}
 			}
@@ -128,13 +130,13 @@ func settle(s *server, all []*shared, clients []*tenant) {
 	for _, tn := range clients {
 		for _, sl := range tn.slots {
 			if l := sl.life; l != nil && (l.ttl > 0 || l.deleted && !l.used()) {
-				until(s.t, sl.path+" is removed", func() bool {
+				program.Until(s.t, sl.path+" is removed", func() bool {
 					r, ok := s.do(http.MethodHead, sl.path, "")
 					return !ok || r.status == http.StatusNotFound
 				})
 				tn.expire(sl)
 			}
-			until(s.t, sl.path+" is announced as removed", func() bool {
+			program.Until(s.t, sl.path+" is announced as removed", func() bool {
 				return !sl.byServer || len(readRegistry(s).events[sl.path]) >= len(sl.events)
 			})
 		}

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"tailrace/test/program"
 )
 
 // TestReaders lets one append wake many long-polls and SSE readers. All get it;
@@ -62,7 +64,7 @@ func TestReaders(t *testing.T) {
 		woken chan woken
 	}{{"long-polls", pollWoken}, {"SSE readers", eventWoken}} {
 		var times []time.Duration
-		deadline := time.After(4 * patience)
+		deadline := time.After(4 * program.Patience)
 		for len(times) < n {
 			select {
 			case w := <-kind.woken:
@@ -82,7 +84,7 @@ func TestReaders(t *testing.T) {
 	for _, r := range events {
 		r.conn.Close()
 	}
-	until(t, "no live reader is left", func() bool { return s.metric("tailrace_live_readers") == 0 })
+	program.Until(t, "no live reader is left", func() bool { return s.metric("tailrace_live_readers") == 0 })
 }
 
 // memory is the resident memory of the server.

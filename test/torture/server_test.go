@@ -1,28 +1,18 @@
 package torture
 
 import (
-	"bytes"
-	"encoding/json"
-	"errors"
-	"fmt"
 	"io"
 	"math/rand/v2"
 	"net/http"
 	"net/url"
 	"os"
-	"os/exec"
-	"path/filepath"
-	"runtime"
 	"strconv"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
-	"time"
-)
 
-// patience bounds every wait for the program.
-const patience = 30 * time.Second
+	"tailrace/test/program"
+)
 
 // large reports whether the long versions are wanted.
 func large() bool { return os.Getenv("TAILRACE_TORTURE") != "" }
@@ -41,142 +31,46 @@ func seeded(t *testing.T) func(part uint64) *rand.Rand {
 	return func(part uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, part)) }
 }
 
-var built struct {
-	once sync.Once
-	dir  string
-	bin  string
-	err  error
-}
-
-// TestMain removes what program has built.
 func TestMain(m *testing.M) {
 	raiseFileLimit()
-	code := m.Run()
-	if built.dir != "" {
-		_ = os.RemoveAll(built.dir) // a left-over in the temporary folder harms nobody
-	}
-	os.Exit(code)
-}
-
-// program is the program under test: TAILRACE_BIN or a fresh build.
-func program(t *testing.T) string {
-	t.Helper()
-	if bin := os.Getenv("TAILRACE_BIN"); bin != "" {
-		return bin
-	}
-	built.once.Do(func() {
-		if built.dir, built.err = os.MkdirTemp("", "tailrace-torture"); built.err != nil {
-			return
-		}
-		built.bin = filepath.Join(built.dir, "tailrace")
-		if runtime.GOOS == "windows" {
-			built.bin += ".exe"
-		}
-		cmd := exec.Command("go", "build", "-o", built.bin, "tailrace")
-		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-		if out, err := cmd.CombinedOutput(); err != nil {
-			built.err = fmt.Errorf("build: %w\n%s", err, out)
-		}
-	})
-	if built.err != nil {
-		t.Fatal(built.err)
-	}
-	return built.bin
-}
-
-// output is what the program has written.
-type output struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (o *output) Write(p []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.b.Write(p)
-}
-
-func (o *output) String() string {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.b.String()
+	program.Main(m)
 }
 
 // server is a running program.
 type server struct {
+	*program.Program
 	t      *testing.T
-	cmd    *exec.Cmd
-	out    *output
-	root   string // of the data listener
 	client *http.Client
-	dying  atomic.Bool   // requests may fail from now on
-	exit   chan struct{} // closed when the process has ended
+	dying  atomic.Bool // requests may fail from now on
 }
 
 // launch starts the program on a data folder and does not wait for it.
 func launch(t *testing.T, dir string, args ...string) *server {
 	t.Helper()
-	ready := filepath.Join(dir, "ready.json")
-	if err := os.Remove(ready); err != nil && !errors.Is(err, os.ErrNotExist) {
-		t.Fatal(err)
-	}
-	s := &server{
-		t: t, out: &output{}, exit: make(chan struct{}),
-		client: &http.Client{Timeout: patience, Transport: &http.Transport{MaxIdleConnsPerHost: 64}},
-	}
-	s.cmd = exec.Command(program(t), append([]string{
-		"serve", "--listen", "127.0.0.1:0", "--inspect", "127.0.0.1:0",
-		"--data-dir", filepath.Join(dir, "data"), "--ready-file", ready,
-	}, args...)...)
-	s.cmd.Env = append(os.Environ(), "XDG_CONFIG_HOME="+dir)
-	s.cmd.Stdout, s.cmd.Stderr = s.out, s.out
-	if err := s.cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	go func() {
-		_ = s.cmd.Wait() // killed: that is the point
-		close(s.exit)
-	}()
-	t.Cleanup(s.kill)
-	return s
+	return client(t, program.Launch(t, dir, args...))
 }
 
 // start launches the program and waits until it serves. A start that is refused
 // fails the test.
 func start(t *testing.T, dir string, args ...string) *server {
 	t.Helper()
-	s := launch(t, dir, args...)
-	deadline := time.After(patience)
-	for {
-		var info struct {
-			DataURL string `json:"data_url"`
-		}
-		if b, err := os.ReadFile(filepath.Join(dir, "ready.json")); err == nil && json.Unmarshal(b, &info) == nil {
-			s.root = info.DataURL
-			return s
-		}
-		select {
-		case <-s.exit:
-			t.Fatalf("the program ended by itself:\n%s", s.out)
-		case <-deadline:
-			t.Fatalf("the program is not ready after %s:\n%s", patience, s.out)
-		case <-time.After(2 * time.Millisecond): // the file's appearance is the only sign
-		}
-	}
+	return client(t, program.Start(t, dir, args...))
+}
+
+func client(t *testing.T, p *program.Program) *server {
+	s := &server{Program: p, t: t, client: &http.Client{
+		Timeout: program.Patience, Transport: &http.Transport{MaxIdleConnsPerHost: 64},
+	}}
+	t.Cleanup(s.kill)
+	return s
 }
 
 // kill ends the process at once and looks at what it has logged.
 func (s *server) kill() {
 	s.dying.Store(true)
-	_ = s.cmd.Process.Kill() // it may have ended
-	<-s.exit
+	s.Kill()
 	s.client.CloseIdleConnections()
-	for _, bad := range []string{"ERROR", "panic", "damaged"} {
-		if strings.Contains(s.out.String(), bad) {
-			s.t.Errorf("the program says %q:\n%s", bad, s.out)
-			return
-		}
-	}
+	s.CheckOutput()
 }
 
 // reply is a complete response.
@@ -192,7 +86,7 @@ func (r reply) closed() bool { return r.header.Get("Stream-Closed") == "true" }
 // do sends a request; header holds names and values in turn. It reports false
 // when there is no answer, which is a failure unless the server has been killed.
 func (s *server) do(method, path, body string, header ...string) (reply, bool) {
-	req, err := http.NewRequest(method, s.root+"/v1/stream/"+path, strings.NewReader(body))
+	req, err := http.NewRequest(method, s.DataURL+"/v1/stream/"+path, strings.NewReader(body))
 	if err != nil {
 		s.t.Error(err)
 		return reply{}, false
@@ -267,7 +161,7 @@ func (s *server) read(path, from string) ([]byte, reply) {
 // metric returns one value of /metrics.
 func (s *server) metric(name string) float64 {
 	s.t.Helper()
-	req, err := http.NewRequest(http.MethodGet, s.root+"/metrics", nil)
+	req, err := http.NewRequest(http.MethodGet, s.DataURL+"/metrics", nil)
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -286,16 +180,4 @@ func (s *server) metric(name string) float64 {
 	}
 	s.t.Fatalf("no metric %s", name)
 	return 0
-}
-
-// until waits for something that the server does by itself.
-func until(t *testing.T, what string, done func() bool) {
-	t.Helper()
-	deadline := time.Now().Add(patience)
-	for !done() {
-		if time.Now().After(deadline) {
-			t.Fatalf("not within %s: %s", patience, what)
-		}
-		time.Sleep(5 * time.Millisecond) // there is no other sign
-	}
 }

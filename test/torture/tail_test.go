@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"tailrace/test/program"
 )
 
 // tail is one live reader on a connection of its own.
@@ -24,17 +26,17 @@ type tail struct {
 // "sse". The n-th one comes from a source address that depends on n, so that
 // ports do not run out.
 func (s *server) follow(n int, path, live string) (*tail, error) {
-	d := net.Dialer{Timeout: patience}
+	d := net.Dialer{Timeout: program.Patience}
 	if runtime.GOOS == "linux" { // elsewhere 127.0.0.1 is the only one
 		d.LocalAddr = &net.TCPAddr{IP: net.IPv4(127, 0, 0, byte(1+n%8))}
 	}
-	host := strings.TrimPrefix(s.root, "http://")
+	host := strings.TrimPrefix(s.DataURL, "http://")
 	conn, err := d.Dial("tcp", host)
 	if err != nil {
 		return nil, err
 	}
 	r := &tail{conn: conn, in: bufio.NewReaderSize(conn, 1<<10)}
-	if err := conn.SetDeadline(time.Now().Add(10 * patience)); err != nil {
+	if err := conn.SetDeadline(time.Now().Add(10 * program.Patience)); err != nil {
 		return nil, err
 	}
 	if _, err := fmt.Fprintf(conn, "GET /v1/stream/%s?offset=now&live=%s HTTP/1.1\r\nHost: %s\r\n\r\n", path, live, host); err != nil {
@@ -104,6 +106,6 @@ func (s *server) open(t *testing.T, n int, path, live string) []*tail {
 			r.conn.Close()
 		}
 	})
-	until(t, "all readers wait", func() bool { return s.metric("tailrace_live_readers") >= before+float64(n) })
+	program.Until(t, "all readers wait", func() bool { return s.metric("tailrace_live_readers") >= before+float64(n) })
 	return tails
 }
