@@ -193,7 +193,7 @@ func TestReadOnlyFolder(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			dir := t.TempDir()
-			resize := smallDisk(t, dir, "4m")
+			resize := smallDisk(t, dir, "12m")
 			if test.before != nil {
 				s := start(t, dir)
 				s.must(http.StatusCreated, http.MethodPut, "a", "", "Content-Type", textType)
