@@ -108,6 +108,16 @@ fuzz: ## Run every fuzz target for FUZZTIME (60s); not part of make test
 		done; \
 	done
 
+# Fewer or longer: make bench ROUNDS=3 DURATION=1s SCENARIOS="append-64 create"
+ROUNDS ?= 5
+DURATION ?= 3s
+SCENARIOS ?=
+
+.PHONY: bench
+bench: headless ## Measure against the reference server and write docs/performance.md's tables; takes half an hour
+	@scripts/setup.sh bench
+	@scripts/bench.sh $(HEADLESS) --rounds $(ROUNDS) --duration $(DURATION) $(addprefix --scenario ,$(SCENARIOS))
+
 CHECKS := check-format check-vet check-staticcheck check-errcheck check-deadcode check-api check-page check-tests
 
 .PHONY: check

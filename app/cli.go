@@ -21,6 +21,8 @@ type grammar struct {
 	Token      tokenCommands      `cmd:"" help:"Make tokens that programs authenticate with."`
 	WebhookKey webhookKeyCommands `cmd:"" help:"Rotate the key that signs webhooks."`
 	Trust      trustCommands      `cmd:"" help:"Make HTTPS trusted on this machine, or undo that."`
+	Bench      benchCommand       `cmd:"" help:"Measure Durable Streams servers against each other."`
+	BenchNoop  benchNoOpCommand   `cmd:"" hidden:""`
 	Version    versionCommand     `cmd:"" help:"Print version, commit, Go version and kind of build."`
 }
 

@@ -20,6 +20,7 @@ var layer = map[string]int{
 	"backend/loopback":     0,
 	"backend/port":         0,
 	"backend/trust":        0,
+	"bench":                1,
 	"backend/access":       1,
 	"backend/localca":      1,
 	"backend/store":        1,

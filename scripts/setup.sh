@@ -2,6 +2,7 @@
 # Checks the tools and installs what is missing.
 #
 #   scripts/setup.sh run     what `make run` needs
+#   scripts/setup.sh bench   what `make bench` needs
 #   scripts/setup.sh test    what `make test` needs as well
 #   scripts/setup.sh kind    prints which program can be built and run here:
 #                            desktop (with a window) or headless
@@ -141,6 +142,12 @@ setup_run() {
   fi
 }
 
+setup_bench() {
+  check_go
+  check_node
+  npm_ci test
+}
+
 setup_test() {
   check_go
   check_node
@@ -171,8 +178,9 @@ setup_test() {
 
 case ${1:-} in
   run) setup_run ;;
+  bench) setup_bench ;;
   test) setup_test ;;
   kind) if has_display && can_build_desktop; then echo desktop; else echo headless; fi ;;
   chromium) find_chromium ;;
-  *) fail "usage: scripts/setup.sh run|test|kind|chromium" ;;
+  *) fail "usage: scripts/setup.sh run|bench|test|kind|chromium" ;;
 esac
