@@ -49,6 +49,7 @@ func TestValidate(t *testing.T) {
 		"origin without a scheme": {func(c *Config) { c.CORSOrigins = []string{"app.test"} }, []string{"cors_origins", "app.test"}},
 		"hosts":                   {func(c *Config) { c.Hosts = []string{"streams.test", "192.168.1.7", "[fe80::1]"} }, nil},
 		"host with a port":        {func(c *Config) { c.Hosts = []string{"streams.test:80"} }, []string{"hosts", "streams.test:80"}},
+		"host with half a pair":   {func(c *Config) { c.Hosts = []string{"[fe80::1"} }, []string{"hosts", "[fe80::1"}},
 		"empty host":              {func(c *Config) { c.Hosts = []string{""} }, []string{"hosts"}},
 		"header injection":        {func(c *Config) { c.CacheControl = "no-store\r\nX: y" }, []string{"cache_control"}},
 		"empty cache control":     {func(c *Config) { c.CacheControl = "" }, []string{"cache_control"}},

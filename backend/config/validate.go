@@ -120,7 +120,8 @@ func checkOrigins(c Config) error {
 
 func checkHosts(c Config) error {
 	for _, host := range c.Hosts {
-		if !isHost(strings.TrimSuffix(strings.TrimPrefix(host, "["), "]")) {
+		name := strings.TrimSuffix(strings.TrimPrefix(host, "["), "]")
+		if !isHost(name) || host != name && host != "["+name+"]" {
 			return wrong("hosts", host, "a host name without scheme and port, such as streams.test")
 		}
 	}

@@ -21,6 +21,8 @@ func TestHostPolicy(t *testing.T) {
 		}, []string{
 			"evil.test", "evil.test:4437", "localhost.evil.test", "127.0.0.1.evil.test", "127.0.0.1.nip.io", "notlocalhost", "localhost.",
 			"0.0.0.0:4437", "[::]:4437", "192.168.1.7", "169.254.169.254", "2130706433", "0x7f000001", "127.1", "", "evil.test:127.0.0.1", "localhost:1:2",
+			"evil.test/x.localhost", "evil.test?.localhost", "evil.test#.localhost", "evil.test@a.localhost", `evil.test\a.localhost`, "a b.localhost",
+			"localhost:80@evil.test", "localhost:http", "localhost:-1", "[127.0.0.1", "[::1]]", "[[::1]]", "%61.localhost",
 		}},
 		"configured":      {hosts, []string{"streams.test", "STREAMS.test:4437", "192.168.1.7:4437", "[fd00::1]:1", "localhost"}, []string{"evil.test", "a.streams.test", "192.168.1.8", "[fd00::2]"}},
 		"every interface": {wide, []string{"192.168.1.7:4437", "10.0.0.1", "[fd00::1]:4437", "localhost"}, []string{"evil.test", "box.lan", "10.0.0.1.evil.test"}},
