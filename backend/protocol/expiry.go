@@ -35,7 +35,7 @@ func ParseExpiry(ttl string, hasTTL bool, at string, hasAt bool) (Expiry, error)
 		return Expiry{HasTTL: true, TTL: n}, err
 	}
 	if hasAt {
-		t, err := time.Parse(time.RFC3339, at)
+		t, err := time.Parse(time.RFC3339, strings.ToUpper(at)) // t and z may be small (RFC 3339 §5.6)
 		// time.Parse also takes T5:00:00Z and a comma before the fraction.
 		if err != nil || at[len("2006-01-02T15")] != ':' || strings.Contains(at, ",") {
 			return Expiry{}, &BadRequestError{

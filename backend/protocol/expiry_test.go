@@ -34,6 +34,7 @@ func TestParseExpiry(t *testing.T) {
 		{"both", ptr("60"), ptr("2030-01-31T12:00:00Z"), Expiry{}, HeaderStreamTTL},
 		{"both, even when empty", ptr(""), ptr(""), Expiry{}, HeaderStreamTTL},
 		{"Z", nil, ptr("2030-01-31T12:00:00Z"), Expiry{At: at, AtRaw: "2030-01-31T12:00:00Z"}, ""},
+		{"small letters", nil, ptr("2030-01-31t12:00:00z"), Expiry{At: at, AtRaw: "2030-01-31t12:00:00z"}, ""},
 		{"+00:00", nil, ptr("2030-01-31T12:00:00+00:00"), Expiry{At: at, AtRaw: "2030-01-31T12:00:00+00:00"}, ""},
 		{"other zone", nil, ptr("2030-01-31T14:30:00+02:30"), Expiry{At: at, AtRaw: "2030-01-31T14:30:00+02:30"}, ""},
 		{"milliseconds", nil, ptr("2030-01-31T12:00:00.250Z"), Expiry{At: at.Add(250 * time.Millisecond), AtRaw: "2030-01-31T12:00:00.250Z"}, ""},
