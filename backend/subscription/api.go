@@ -223,15 +223,20 @@ func (q *request) release() error {
 	return q.noContent()
 }
 
-// progress parses a callback, ack or release. That there is no such subscription,
-// or no token, comes before what is wrong with the body.
+// progress parses a callback, ack or release. Anybody may send one, so a token
+// that is none comes first: else the answer would tell which subscriptions there
+// are. That there is no such subscription comes before what is wrong with the body.
 func (q *request) progress() (*progress, error) {
-	if err := q.do((*actor).exists); err != nil {
-		return nil, err
-	}
 	scheme, token, _ := strings.Cut(q.r.Header.Get("Authorization"), " ")
+	token = strings.TrimSpace(token)
 	if !strings.EqualFold(scheme, "Bearer") || token == "" {
 		return nil, refuse(CodeTokenInvalid, "the Authorization header with the token of the wake is missing")
+	}
+	if _, ok := q.keys.Load().claims(token); !ok {
+		return nil, refuse(CodeTokenInvalid, "the bearer token is not that of a wake")
+	}
+	if err := q.do((*actor).exists); err != nil {
+		return nil, err
 	}
 	var body struct {
 		WakeID     string `json:"wake_id"`
@@ -255,7 +260,7 @@ func (q *request) progress() (*progress, error) {
 	if len(body.Acks) > maxStreams {
 		return nil, invalid("acks", "more than %d in one request", maxStreams)
 	}
-	p := &progress{token: strings.TrimSpace(token), wakeID: body.WakeID, generation: *body.Generation, done: body.Done}
+	p := &progress{token: token, wakeID: body.WakeID, generation: *body.Generation, done: body.Done}
 	for _, a := range body.Acks {
 		ack, err := parseAck(cmp.Or(a.Stream, a.Path), a.Offset, q.limits)
 		if err != nil {

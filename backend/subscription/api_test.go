@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"tailrace/backend/protocol"
+	"tailrace/backend/store"
 )
 
 func TestCreate(t *testing.T) {
@@ -112,9 +113,10 @@ func TestInvalidRequests(t *testing.T) {
 	w := newWorld(t)
 	w.subscribe("there", `{"type":"pull-wake","pattern":"a","wake_stream":"w"}`)
 	w.subscribe("hook", `{"type":"webhook","pattern":"a",`+url+`}`)
+	token := w.m.keys.Load().token(&store.Subscription{Number: 1 << 40})
 	for _, tc := range tests {
 		t.Run(tc.name, func(t *testing.T) {
-			a := w.call(tc.method, "subscriptions/"+tc.path, "token", tc.body)
+			a := w.call(tc.method, "subscriptions/"+tc.path, token, tc.body)
 			if a.code != tc.code {
 				t.Fatalf("%d %q %v, want %s", a.status, a.code, a.body, tc.code)
 			}
@@ -176,4 +178,23 @@ func TestBaseURL(t *testing.T) {
 			t.Errorf("callback URLs (-want +got):\n%s", diff)
 		}
 	})
+}
+
+// TestNoTokenTellsNothing: reports are open to everybody, so without the token of
+// a wake their answers are the same whatever subscriptions there are.
+func TestNoTokenTellsNothing(t *testing.T) {
+	w := newWorld(t)
+	w.subscribe("there", `{"type":"pull-wake","pattern":"a","wake_stream":"w"}`)
+	w.subscribe("hook", `{"type":"webhook","pattern":"a","webhook":{"url":"http://localhost:1"}}`)
+	forged := w.m.keys.Load().token(&store.Subscription{Number: 1, Generation: 1})
+	forged = forged[:len(forged)-4] + "AAAA"
+	for _, token := range []string{"", "token", forged} {
+		want := w.refused(CodeTokenInvalid, "POST", "subscriptions/absent/ack", token, "")
+		for _, path := range []string{"there/ack", "there/release", "there/callback", "hook/ack", "hook/callback", "absent/release"} {
+			got := w.refused(CodeTokenInvalid, "POST", "subscriptions/"+path, token, "")
+			if diff := cmp.Diff(want.body, got.body); diff != "" {
+				t.Errorf("%s with token %q:\n%s", path, token, diff)
+			}
+		}
+	}
 }

@@ -148,12 +148,18 @@ func (k *keyring) mac(claims []byte) []byte {
 // checkToken returns the generation that a token was made for. It is false for
 // what is not a token of this subscription.
 func (k *keyring) checkToken(token string, s *store.Subscription) (generation int64, ok bool) {
+	claims, ok := k.claims(token)
+	if !ok || binary.BigEndian.Uint64(claims[:8]) != uint64(s.Number) {
+		return 0, false
+	}
+	return int64(binary.BigEndian.Uint64(claims[8:])), true
+}
+
+// claims returns what a token says, and whether this server made it.
+func (k *keyring) claims(token string) ([]byte, bool) {
 	raw, err := encoding.DecodeString(token)
 	if err != nil || len(raw) != 16+sha256.Size || !hmac.Equal(raw[16:], k.mac(raw[:16])) {
-		return 0, false
+		return nil, false
 	}
-	if binary.BigEndian.Uint64(raw[:8]) != uint64(s.Number) {
-		return 0, false
-	}
-	return int64(binary.BigEndian.Uint64(raw[8:16])), true
+	return raw[:16], true
 }

@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
+	"strings"
 	"time"
 )
 
@@ -36,6 +38,7 @@ func newSender(d *dialer) *sender {
 		MaxIdleConns:           maxDeliveries,
 		IdleConnTimeout:        30 * time.Second,
 		MaxResponseHeaderBytes: 64 << 10,
+		DisableCompression:     true, // nothing to inflate
 	}
 	return &sender{
 		client: &http.Client{
@@ -51,7 +54,7 @@ func (s *sender) close() { s.transport.CloseIdleConnections() }
 
 // send posts a body to a webhook and reads its answer, within a time that counts
 // from when there is a slot for it.
-func (s *sender) send(ctx context.Context, url string, body []byte, timeout time.Duration, sign func([]byte) string) outcome {
+func (s *sender) send(ctx context.Context, target string, body []byte, timeout time.Duration, sign func([]byte) string) outcome {
 	select {
 	case s.slots <- struct{}{}:
 		defer func() { <-s.slots }()
@@ -61,15 +64,15 @@ func (s *sender) send(ctx context.Context, url string, body []byte, timeout time
 	o := outcome{started: time.Now()}
 	ctx, cancel := context.WithTimeoutCause(ctx, timeout, fmt.Errorf("no answer within %v", timeout))
 	defer cancel()
-	o.done, o.err = s.post(ctx, url, body, sign(body))
+	o.done, o.err = s.post(ctx, target, body, sign(body))
 	if o.err != nil && errors.Is(o.err, context.DeadlineExceeded) {
 		o.err = context.Cause(ctx)
 	}
 	return o
 }
 
-func (s *sender) post(ctx context.Context, url string, body []byte, signature string) (done bool, err error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(body))
+func (s *sender) post(ctx context.Context, target string, body []byte, signature string) (done bool, err error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, target, bytes.NewReader(body))
 	if err != nil {
 		return false, err
 	}
@@ -78,15 +81,21 @@ func (s *sender) post(ctx context.Context, url string, body []byte, signature st
 	req.Header.Set("Webhook-Signature", signature)
 	res, err := s.client.Do(req)
 	if err != nil {
+		// It names the URL, which may hold a secret of the receiver.
+		var named *url.Error
+		if errors.As(err, &named) {
+			err = named.Err
+		}
 		return false, err
 	}
 	defer res.Body.Close()
 	answer, err := io.ReadAll(io.LimitReader(res.Body, maxAnswerBytes+1))
+	status := strings.TrimSpace(fmt.Sprint(res.StatusCode, " ", http.StatusText(res.StatusCode))) // not in the receiver's words
 	if res.StatusCode >= 300 && res.StatusCode <= 399 {
-		return false, fmt.Errorf("the receiver answered %s; redirects are not followed", res.Status)
+		return false, fmt.Errorf("the receiver answered %s; redirects are not followed", status)
 	}
 	if res.StatusCode < 200 || res.StatusCode > 299 {
-		return false, fmt.Errorf("the receiver answered %s", res.Status)
+		return false, fmt.Errorf("the receiver answered %s", status)
 	}
 	if err != nil {
 		return false, fmt.Errorf("read the answer: %w", err)

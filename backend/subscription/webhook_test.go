@@ -339,6 +339,32 @@ func TestWebhookRetries(t *testing.T) {
 		})
 	})
 
+	t.Run("tell nothing of the URL, and nothing in the receiver's words", func(t *testing.T) {
+		bubble(t, func(t *testing.T, w *world) {
+			r := w.receiver("1", func(rw http.ResponseWriter, _ *http.Request) {
+				conn, _, err := http.NewResponseController(rw).Hijack()
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				defer conn.Close()
+				_, _ = io.WriteString(conn, "HTTP/1.1 503 sesame\r\nContent-Length: 0\r\n\r\n")
+			})
+			w.subscribe("nobody", webhook("http://localhost:9/hook?key=sesame", ""))
+			w.subscribe("somebody", webhook(r.url, ""))
+			w.create("events/a", `1`)
+			synctest.Wait()
+			for id, want := range map[string]string{"nobody": "connection refused", "somebody": "the receiver answered 503 Service Unavailable"} {
+				if got := *w.get(id).Delivery.LastError; got != want {
+					t.Errorf("last_error %q, want %q", got, want)
+				}
+			}
+			if log := w.log.String(); !strings.Contains(log, "connection refused") || strings.Contains(log, "sesame") {
+				t.Errorf("the log says\n%s", log)
+			}
+		})
+	})
+
 	t.Run("end when nothing is pending any more", func(t *testing.T) {
 		bubble(t, func(t *testing.T, w *world) {
 			r := w.receiver("1", func(rw http.ResponseWriter, _ *http.Request) { rw.WriteHeader(http.StatusNotFound) })

@@ -24,6 +24,7 @@ import (
 // world is a manager on a real log, with webhook receivers on a network of pipes:
 // in a synctest bubble, time passes only when everybody waits.
 type world struct {
+	log    bytes.Buffer
 	t      testing.TB
 	dir    string
 	db     *store.DB
@@ -48,7 +49,7 @@ func (w *world) open() {
 	if w.db, err = store.Open(context.Background(), w.dir, store.Options{}); err != nil {
 		w.t.Fatal(err)
 	}
-	log := slog.New(slog.NewTextHandler(io.Discard, nil))
+	log := slog.New(slog.NewTextHandler(&w.log, nil))
 	if w.engine, err = engine.Open(context.Background(), w.db, engine.Options{Log: log}); err != nil {
 		w.t.Fatal(err)
 	}
