@@ -12,8 +12,8 @@ import (
 )
 
 const (
-	// sseChunkBytes is how much one data event carries at most, give or take a
-	// message.
+	// sseChunkBytes is how much one data event carries at most; JSON, whose messages
+	// stay whole, give or take a message.
 	sseChunkBytes = 256 << 10
 	// sseKeepAlive is how often a comment shows that an idle connection lives.
 	sseKeepAlive = 15 * time.Second
@@ -84,6 +84,9 @@ type sseTail struct {
 	req    readRequest
 	from   int64 // position of the next byte to send
 	began  bool  // a control event has been sent
+	// pieces are what was read last: a large message is sent in parts, and must not
+	// be loaded for each of them.
+	pieces []store.Piece
 	buf    []byte
 }
 
@@ -111,6 +114,8 @@ func (t *sseTail) step() (changed <-chan struct{}, more bool) {
 			}
 			return nil, false
 		}
+		t.pieces = pieces
+		cut(st.Kind, pieces, t.from+sseChunkBytes)
 		next = endOf(pieces, t.from)
 		data = join(st.Kind, pieces)
 	}
@@ -164,6 +169,18 @@ func (t *sseTail) send(b []byte) bool {
 		return false
 	}
 	return t.rc.Flush() == nil
+}
+
+// cut ends pieces at a position, unless they are JSON, whose messages stay whole.
+// Only the last one can reach beyond.
+func cut(k protocol.Kind, pieces []store.Piece, end int64) {
+	if len(pieces) == 0 || k == protocol.KindJSON {
+		return
+	}
+	last := &pieces[len(pieces)-1]
+	if over := last.End - end; over > 0 {
+		last.Data, last.End = last.Data[:int64(len(last.Data))-over], end
+	}
 }
 
 // join returns the pieces as one run of bytes.

@@ -2,11 +2,13 @@ package server
 
 import (
 	"context"
+	"encoding/base64"
 	"net/http"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
+	"unicode/utf8"
 )
 
 // sse splits an event stream into its events, comments left out.
@@ -124,6 +126,44 @@ func TestSSE(t *testing.T) {
 					}
 				}
 			})
+		})
+	}
+}
+
+// TestSSELargeMessages: a large message comes in parts of characters, so that a
+// slow reader holds a part and not the message.
+func TestSSELargeMessages(t *testing.T) {
+	for contentType, body := range map[string]string{
+		"text/plain":               "x" + strings.Repeat("\U0001f600", 1<<18),
+		"application/octet-stream": strings.Repeat("\x00\xff", 1<<19),
+	} {
+		t.Run(contentType, func(t *testing.T) {
+			s := newTestServer(t)
+			s.create("a", contentType)
+			s.post("a", contentType, body, "Stream-Closed: true")
+			var got strings.Builder
+			for _, event := range sse(bodyOf(s.must("GET", "a?offset=-1&live=sse", ""))) {
+				part, isData := strings.CutPrefix(event, "event: data\ndata:")
+				switch {
+				case !isData:
+					continue
+				case contentType != "text/plain":
+					b, err := base64.StdEncoding.DecodeString(part)
+					if err != nil {
+						t.Fatal(err)
+					}
+					part = string(b)
+				case !utf8.ValidString(part):
+					t.Error("a character is cut")
+				}
+				if len(part) > sseChunkBytes {
+					t.Errorf("an event of %d bytes", len(part))
+				}
+				got.WriteString(part)
+			}
+			if got.String() != body {
+				t.Errorf("%d bytes that are not the %d that were sent", got.Len(), len(body))
+			}
 		})
 	}
 }

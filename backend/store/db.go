@@ -34,6 +34,7 @@ type DB struct {
 	read   *sql.DB // pool of read-only connections
 	write  *sql.DB // the committer's single connection
 	mem    memtable
+	large  largeSegments
 
 	submit    chan *request
 	stop      chan struct{}

@@ -128,7 +128,7 @@ func (d *DB) BatchAt(ctx context.Context, s *Stream, pos int64) (*Batch, error) 
 // segmentAt decodes the segment of a stream that holds a position.
 func (d *DB) segmentAt(ctx context.Context, stream int64, k protocol.Kind, pos int64) ([]*Batch, error) {
 	var g segment
-	err := g.scan(d.read.QueryRowContext(ctx, segmentsFromPosition, stream, pos).Scan)
+	err := g.scan(d.read.QueryRowContext(ctx, segmentAtPosition, stream, pos).Scan)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, ErrMissing
 	}

@@ -13,6 +13,7 @@ import (
 type Piece struct {
 	Start, End int64 // positions
 	Data       []byte
+	of         *segment // keeps a large segment for others as long as the piece is held
 }
 
 // ErrMissing: data below a stream's tail is not there. The stream was deleted
@@ -41,8 +42,8 @@ type reading struct {
 	pieces []Piece
 }
 
-func (r *reading) add(end int64, data []byte) {
-	r.pieces = append(r.pieces, Piece{Start: r.from, End: end, Data: data})
+func (r *reading) add(end int64, data []byte, of *segment) {
+	r.pieces = append(r.pieces, Piece{Start: r.from, End: end, Data: data, of: of})
 	r.soft -= len(data)
 	r.from = end
 }
@@ -62,7 +63,7 @@ func (r *reading) read(ctx context.Context, stream, to int64) error {
 				break
 			}
 			if b.Start < b.End {
-				r.add(min(b.End, to), b.Slice(r.kind, r.from, to))
+				r.add(min(b.End, to), b.Slice(r.kind, r.from, to), nil)
 			}
 		}
 		if r.from == progress {
@@ -74,38 +75,67 @@ func (r *reading) read(ctx context.Context, stream, to int64) error {
 
 // segmentsFrom selects the segments that hold the position ?2 of stream ?1 and
 // everything behind it.
-const segmentsFrom = `SELECT start, "end", first, last_at, meta, data FROM segments
+const segmentsFrom = `SELECT start, "end", first, last_at, meta, %s FROM segments
 	WHERE stream = ?1 AND start >= (SELECT max(start) FROM segments WHERE stream = ?1 AND %s <= ?2) ORDER BY start`
 
+// dataUnlessLarge leaves the data of a large segment to [DB.largeSegment]. SQLite
+// knows the length without reading it.
+const dataUnlessLarge = "CASE WHEN length(data) < 1048576 THEN data END"
+
 var (
-	segmentsFromPosition = fmt.Sprintf(segmentsFrom, "start")
-	segmentsFromOrdinal  = fmt.Sprintf(segmentsFrom, "first")
+	segmentAtPosition    = fmt.Sprintf(segmentsFrom, "data", "start")
+	segmentsFromPosition = fmt.Sprintf(segmentsFrom, dataUnlessLarge, "start")
+	segmentsFromOrdinal  = fmt.Sprintf(segmentsFrom, dataUnlessLarge, "first")
 )
 
-// readSegments adds what the segments of one stream hold up to position to.
-func (r *reading) readSegments(ctx context.Context, stream, to int64) error {
-	rows, err := r.db.read.QueryContext(ctx, segmentsFromPosition, stream, r.from)
+// eachSegment calls f with the segments that a query finds, until f returns false.
+// A large one comes alone, after the query has given its connection back: to load
+// it takes another one.
+func (d *DB) eachSegment(ctx context.Context, query string, stream, at int64, f func(*segment) (more bool, err error)) error {
+	rows, err := d.read.QueryContext(ctx, query, stream, at)
 	if err != nil {
 		return err
 	}
 	defer rows.Close()
-	for r.from < to && r.soft > 0 && rows.Next() {
-		var g segment
-		if err := g.scan(rows.Scan); err != nil {
+	for rows.Next() {
+		g := new(segment)
+		if err := rows.Scan(&g.start, &g.end, &g.first, &g.lastAt, &g.meta, &g.data); err != nil {
 			return err
 		}
+		large := g.data == nil && g.start < g.end
+		if large {
+			if err := rows.Close(); err != nil {
+				return err
+			}
+			if g, err = d.largeSegment(ctx, stream, g.start); err != nil {
+				return err
+			}
+		} else if err := g.check(); err != nil {
+			return err
+		}
+		if more, err := f(g); err != nil || !more || large {
+			return err
+		}
+	}
+	return rows.Err()
+}
+
+// readSegments adds what the segments of one stream hold up to position to, or a
+// part of it.
+func (r *reading) readSegments(ctx context.Context, stream, to int64) error {
+	return r.db.eachSegment(ctx, segmentsFromPosition, stream, r.from, func(g *segment) (more bool, err error) {
 		if g.start > r.from || g.end <= r.from {
-			break
+			return false, nil
 		}
 		end, data := min(g.end, to), g.data
 		if g.start != r.from || g.end != end {
 			if data, err = g.slice(stream, r.kind, r.from, end); err != nil {
-				return err
+				return false, err
 			}
 		}
-		r.add(end, data)
-	}
-	return rows.Err()
+		r.add(end, data, g)
+		return r.from < to && r.soft > 0, nil
+	})
 }
 
 // scan reads a row of start, end, first, last_at, meta and data, and checks it.
@@ -175,27 +205,19 @@ func (d *DB) ownBatches(ctx context.Context, stream int64, k protocol.Kind, from
 }
 
 // segmentBatches decodes segments from the one that holds message ordinal on,
-// until they reach ordinal want.
+// until they reach ordinal want, or a large one that is enough for now.
 func (d *DB) segmentBatches(ctx context.Context, stream int64, k protocol.Kind, ordinal, want int64) ([]*Batch, error) {
-	rows, err := d.read.QueryContext(ctx, segmentsFromOrdinal, stream, ordinal)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
 	var out []*Batch
-	for ordinal < want && rows.Next() {
-		var g segment
-		if err := g.scan(rows.Scan); err != nil {
-			return nil, err
-		}
+	err := d.eachSegment(ctx, segmentsFromOrdinal, stream, ordinal, func(g *segment) (more bool, err error) {
 		batches, err := g.batches(stream, k)
 		if err != nil {
-			return nil, err
+			return false, err
 		}
 		out = append(out, batches...)
 		if n := len(batches); n > 0 {
 			ordinal = batches[n-1].First + int64(batches[n-1].Payload.Messages())
 		}
-	}
-	return out, rows.Err()
+		return ordinal < want, nil
+	})
+	return out, err
 }
