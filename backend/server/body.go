@@ -29,7 +29,8 @@ func (s *Server) bodyWithin(w http.ResponseWriter, r *http.Request, limit *proto
 	if r.ContentLength == 0 {
 		return nil, nil
 	}
-	if encoding := r.Header.Get("Content-Encoding"); encoding != "" && !strings.EqualFold(encoding, "identity") {
+	encoding := strings.Join(r.Header.Values("Content-Encoding"), ", ")
+	if encoding != "" && !strings.EqualFold(encoding, "identity") {
 		return nil, errEncoded
 	}
 	paced := &pacedReader{

@@ -20,6 +20,7 @@ func TestEncodedBodiesAreRefused(t *testing.T) {
 	}
 	s.run(t, []exchange{
 		{"POST", "a", "x", []string{"Content-Type: text/plain", "Content-Encoding: gzip"}, 415, nil, "Content-Encoding"},
+		{"POST", "a", "x", []string{"Content-Type: text/plain", "Content-Encoding: identity", "Content-Encoding: gzip"}, 415, nil, "Content-Encoding"},
 		{"POST", "a", "x", []string{"Content-Type: text/plain", "Content-Encoding: identity"}, 204, nil, ""},
 	})
 }
