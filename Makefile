@@ -92,7 +92,7 @@ test-desktop: desktop ## The window, on a display of its own
 	@TAILRACE_DESKTOP_BIN="$(CURDIR)/$(DESKTOP)" go test -count=1 -tags $(DESKTOP_TAGS) ./test/desktop
 
 .PHONY: torture
-torture: ## Minutes of kill -9 under load, 20,000 live readers, full disks; not part of make test
+torture: ## Minutes of kill -9 under load, 10,000 live readers of each kind, full disks; not part of make test
 	@TAILRACE_TORTURE=1 go test -count=1 -v -timeout 30m ./test/torture
 
 # How long each fuzz target runs: make fuzz FUZZTIME=10m
