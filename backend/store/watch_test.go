@@ -298,3 +298,46 @@ func TestPrivateFiles(t *testing.T) {
 		}
 	}
 }
+
+// busyContext does something whenever a query looks whether it is to go on.
+type busyContext struct {
+	context.Context
+	do func()
+}
+
+func (c *busyContext) Done() <-chan struct{} {
+	c.do()
+	return c.Context.Done()
+}
+
+// TestLinksOfABusyLog reads links while streams leave memory all the time.
+func TestLinksOfABusyLog(t *testing.T) {
+	w := newWatchLog(t, tiny)
+	s := w.subscribe("s", "**", "")
+	quiet := w.stream("quiet")
+	w.append(quiet, `1`)
+	for n := range 20 {
+		w.append(w.stream(fmt.Sprintf("other/%d", n)), fmt.Sprintf(`"%0100d"`, n)) // pushes quiet out of memory
+	}
+	if _, cached := w.mem.position(quiet.ID); cached {
+		t.Fatal("nothing left memory")
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	looks := 0
+	links, err := w.Links(&busyContext{ctx, func() {
+		if looks++; looks > 1000 {
+			cancel() // it goes on for ever
+			return
+		}
+		w.mem.mu.Lock()
+		defer w.mem.mu.Unlock()
+		w.mem.evicted++
+	}}, s.Number)
+	if err != nil {
+		t.Fatalf("after %d looks: %v", looks, err)
+	}
+	if last := links[len(links)-1]; len(links) != 21 || last.Path != "quiet" || last.Tail.Position != 1 {
+		t.Errorf("%d links, the last is %+v", len(links), last)
+	}
+}
