@@ -37,7 +37,7 @@ func (c *committer) changeSubscription(ctx context.Context, ch *SubscriptionChan
 		}
 	}
 	for _, path := range ch.Link {
-		delete(c.watch.streams, path)
+		c.watch.forgetStream(path)
 		at, err := c.tailOf(ctx, path)
 		if err == nil {
 			err = c.insertLink(ctx, ch.Sub.Number, path, true, at)
@@ -47,7 +47,7 @@ func (c *committer) changeSubscription(ctx context.Context, ch *SubscriptionChan
 		}
 	}
 	for _, path := range ch.Unlink {
-		delete(c.watch.streams, path)
+		c.watch.forgetStream(path)
 		if err := c.unlink(ctx, ch.Sub.Number, path); err != nil {
 			return err
 		}
@@ -146,7 +146,8 @@ func (c *committer) deleteSubscription(ctx context.Context, s *Subscription) err
 	}{
 		{"DELETE FROM subscriptions WHERE number = ?", []any{s.Number}},
 		{"DELETE FROM subscription_links WHERE subscription = ?", []any{s.Number}},
-		{"INSERT OR REPLACE INTO subscription_tombstones (id, generation) VALUES (?, ?)", []any{s.ID, s.Generation}},
+		// One that never woke anybody leaves nothing to go on counting from.
+		{"INSERT OR REPLACE INTO subscription_tombstones (id, generation) SELECT ?1, ?2 WHERE ?2 > 0", []any{s.ID, s.Generation}},
 	} {
 		if _, err := c.conn.ExecContext(ctx, step.query, step.args...); err != nil {
 			return err

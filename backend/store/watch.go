@@ -17,6 +17,7 @@ import (
 type watch struct {
 	all     map[int64]*watcher    // by number
 	streams map[string][]*watcher // by stream path, as far as known
+	cached  int                   // what streams holds: paths and watchers
 	// touched are the subscriptions that the group under way concerns; stale: the
 	// last group failed, so that all of this may be ahead of the database.
 	touched map[*watcher]*Notice
@@ -35,8 +36,9 @@ type Notice struct {
 	WakeStream bool     // its wake stream has been created
 }
 
-// maxWatched bounds the cache of watched streams.
-const maxWatched = 1 << 16
+// maxWatched bounds the cache of watched streams: their paths, and the
+// subscriptions of each.
+const maxWatched = 1 << 18
 
 // OnWork sets the function that is told, after each commit, which subscriptions
 // it concerns. The committer calls it, so it must not block.
@@ -78,7 +80,27 @@ func (w *watch) remove(number int64) {
 }
 
 // forget empties the cache: subscriptions have come or gone.
-func (w *watch) forget() { clear(w.streams) }
+func (w *watch) forget() {
+	clear(w.streams)
+	w.cached = 0
+}
+
+// forgetStream drops a path from the cache: its links change.
+func (w *watch) forgetStream(path string) {
+	if watchers, known := w.streams[path]; known {
+		w.cached -= 1 + len(watchers)
+		delete(w.streams, path)
+	}
+}
+
+// remember adds a path to the cache.
+func (w *watch) remember(path string, watchers []*watcher) {
+	if w.cached >= maxWatched {
+		w.forget()
+	}
+	w.streams[path] = watchers
+	w.cached += 1 + len(watchers)
+}
 
 // isWakeStream reports whether a subscription writes its wakes to a path.
 func (w *watch) isWakeStream(path string) bool {
@@ -142,6 +164,9 @@ func (c *committer) watchWrite(ctx context.Context, w *Write) error {
 				c.watch.noticeOf(s).WakeStream = true
 			}
 		}
+		if w.Stream.Fork != nil && w.Stream.Fork.Base > 0 {
+			return c.watchAppend(ctx, w.Stream) // it begins with what it inherits
+		}
 	}
 	for _, b := range w.Batches {
 		if b.Payload.Messages() > 0 {
@@ -166,10 +191,7 @@ func (c *committer) watchAppend(ctx context.Context, s *Stream) error {
 		if watchers, err = c.watchersOf(ctx, s.Path); err != nil {
 			return err
 		}
-		if len(c.watch.streams) >= maxWatched {
-			c.watch.forget()
-		}
-		c.watch.streams[s.Path] = watchers
+		c.watch.remember(s.Path, watchers)
 	}
 	c.watch.touch(watchers, s.Path)
 	return nil
@@ -229,7 +251,7 @@ func (c *committer) watchersOf(ctx context.Context, path string) ([]*watcher, er
 // dropGlobLinks forgets a deleted stream. Should there be one at its path again,
 // its first append links that from its start. Explicit links stay.
 func (c *committer) dropGlobLinks(ctx context.Context, s *Stream) error {
-	delete(c.watch.streams, s.Path)
+	c.watch.forgetStream(s.Path)
 	for _, query := range []string{
 		"DELETE FROM subscription_links WHERE path = ? AND explicit = 0",
 		"UPDATE subscription_links SET glob = 0 WHERE path = ? AND glob = 1",

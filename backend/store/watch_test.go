@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -143,6 +144,25 @@ func TestNotices(t *testing.T) {
 	w.wantNotices("a may write")
 }
 
+// TestWatchIsBounded: what many subscriptions know of many streams does not pile up.
+func TestWatchIsBounded(t *testing.T) {
+	w := &watch{streams: map[string][]*watcher{}}
+	watchers := make([]*watcher, 999)
+	for i := range 1000 {
+		w.remember(fmt.Sprint(i), watchers)
+		held := 0
+		for _, list := range w.streams {
+			held += 1 + len(list)
+		}
+		if held > maxWatched+1000 || held != w.cached {
+			t.Fatalf("%d in the cache, counted %d", held, w.cached)
+		}
+		w.forgetStream(fmt.Sprint(i - 1))
+		w.forgetStream("unknown")
+		w.remember(fmt.Sprint(i-1), watchers)
+	}
+}
+
 func TestNoticesAfterAFailedCommit(t *testing.T) {
 	w := newWatchLog(t, Options{})
 	w.subscribe("s", "a/*", "")
@@ -267,6 +287,23 @@ func TestChangeWithAppend(t *testing.T) {
 	}
 	if _, generation, err = w.Subscription(t.Context(), "s"); err != nil || generation != 1 {
 		t.Errorf("generation %d after a failed commit: %v", generation, err)
+	}
+}
+
+// TestTombstones: only what has counted generations is remembered.
+func TestTombstones(t *testing.T) {
+	w := newWatchLog(t, Options{})
+	for id, generation := range map[string]int64{"quiet": 0, "busy": 7} {
+		s := *w.subscribe(id, "a", "")
+		s.Generation = generation
+		w.commit(&Write{Subscriptions: []*SubscriptionChange{{Sub: &s, Delete: true}}})
+		if _, got, err := w.Subscription(t.Context(), id); !errors.Is(err, protocol.ErrNotFound) || got != generation {
+			t.Errorf("%s: generation %d, %v; want %d", id, got, err, generation)
+		}
+	}
+	var left int
+	if err := w.read.QueryRowContext(t.Context(), "SELECT count(*) FROM subscription_tombstones").Scan(&left); err != nil || left != 1 {
+		t.Errorf("%d tombstones, %v; want 1", left, err)
 	}
 }
 

@@ -148,6 +148,31 @@ func TestLinks(t *testing.T) {
 		})
 	})
 
+	t.Run("a fork is pending with what it inherits", func(t *testing.T) {
+		bubble(t, func(t *testing.T, w *world) {
+			r := w.receiver("1", done)
+			w.create("source", `1`, `2`)
+			w.create("empty")
+			w.subscribe("s", webhook(r.url, `,"streams":["x"]`))
+			fork := func(path, from string) {
+				t.Helper()
+				if _, err := w.engine.Create(path, &engine.CreateRequest{Fork: &engine.ForkRequest{From: from}}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			fork("x", "source")
+			if got := r.next(t, 0).stream("x"); got != (streamInfo{"x", "explicit", at(0), at(2), true}) {
+				t.Errorf("explicit fork: %+v", got)
+			}
+			fork("events/a", "source")
+			if got := r.next(t, 0).stream("events/a"); got != (streamInfo{"events/a", "glob", "-1", at(2), true}) {
+				t.Errorf("matching fork: %+v", got)
+			}
+			fork("events/b", "empty")
+			r.none(t, time.Hour)
+		})
+	})
+
 	t.Run("the registry is watched only when asked for", func(t *testing.T) {
 		bubble(t, func(t *testing.T, w *world) {
 			all, reg := w.receiver("1", done), w.receiver("2", done)
