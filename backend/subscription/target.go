@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 )
 
 // A webhook URL is chosen by whoever may create subscriptions, and the server
@@ -32,6 +33,9 @@ func checkURL(raw string) error {
 		return rejectURL("must begin with https://, or with http:// for a receiver on this machine")
 	case u.Hostname() == "":
 		return rejectURL("has no host")
+	case strings.ContainsFunc(u.Hostname(), func(r rune) bool { return r <= ' ' || r >= 0x7f }):
+		// The HTTP client turns other spellings of digits and letters into these.
+		return rejectURL("the host must be in ASCII; write an international name in its xn-- form")
 	case u.User != nil:
 		return rejectURL("must not contain a user name or password")
 	}
@@ -47,6 +51,7 @@ func checkURL(raw string) error {
 		}
 		return nil
 	}
+	host = strings.TrimSuffix(host, ".")
 	if host == "localhost" || strings.HasSuffix(host, ".localhost") {
 		return rejectURL("a receiver on this machine is reached by http://localhost")
 	}
@@ -60,7 +65,7 @@ func checkURL(raw string) error {
 		return nil
 	}
 	// Resolvers take "127.1", "0x7f.1" and "2130706433" for addresses.
-	labels := strings.Split(strings.TrimSuffix(host, "."), ".")
+	labels := strings.Split(host, ".")
 	if last := labels[len(labels)-1]; isNumber(last) {
 		return rejectURL("%s is neither a name nor a dotted IPv4 address", host)
 	}
@@ -87,12 +92,16 @@ func isDevelopmentHost(host string) bool {
 	return err == nil && addr.Is4() && addr.IsLoopback()
 }
 
-// reserved are ranges that netip has no method for: networks of providers and
-// laboratories, translations of other addresses, and what was never assigned.
-var reserved = prefixes(
-	"0.0.0.0/8", "100.64.0.0/10", "192.0.0.0/24", "192.0.2.0/24", "192.88.99.0/24", "198.18.0.0/15",
-	"198.51.100.0/24", "203.0.113.0/24", "240.0.0.0/4",
-	"::/96", "64:ff9b::/96", "64:ff9b:1::/48", "100::/64", "2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20", "fec0::/10",
+// The Internet's own IPv6 addresses are in one range. reserved are parts of it
+// and of IPv4 that netip has no method for: networks of providers and
+// laboratories, and translations of other addresses.
+var (
+	globalIPv6 = netip.MustParsePrefix("2000::/3")
+	reserved   = prefixes(
+		"0.0.0.0/8", "100.64.0.0/10", "192.0.0.0/24", "192.0.2.0/24", "192.88.99.0/24", "198.18.0.0/15",
+		"198.51.100.0/24", "203.0.113.0/24", "240.0.0.0/4",
+		"2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20",
+	)
 )
 
 func prefixes(list ...string) []netip.Prefix {
@@ -106,7 +115,7 @@ func prefixes(list ...string) []netip.Prefix {
 // isPublic reports whether an address is one of the Internet.
 func isPublic(addr netip.Addr) bool {
 	addr = addr.Unmap()
-	if !addr.IsGlobalUnicast() || addr.IsPrivate() || addr.Zone() != "" {
+	if !addr.IsGlobalUnicast() || addr.IsPrivate() || (addr.Is6() && !globalIPv6.Contains(addr)) {
 		return false
 	}
 	for _, p := range reserved {
@@ -116,6 +125,10 @@ func isPublic(addr netip.Addr) bool {
 	}
 	return true
 }
+
+// dialTimeout bounds a dial by itself: net/http lets one go on when the request
+// that wanted it has ended.
+const dialTimeout = 10 * time.Second
 
 // dialer connects to webhook receivers.
 type dialer struct {
@@ -139,6 +152,8 @@ func (d *dialer) DialContext(ctx context.Context, network, hostport string) (net
 	if err != nil {
 		return nil, err
 	}
+	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
+	defer cancel()
 	allowed := isPublic
 	if isDevelopmentHost(strings.ToLower(host)) {
 		allowed = func(a netip.Addr) bool { return a.Unmap().IsLoopback() }
@@ -157,6 +172,7 @@ func (d *dialer) DialContext(ctx context.Context, network, hostport string) (net
 		}
 		return nil
 	}}
+	guard.Timeout = dialTimeout / time.Duration(max(len(addrs), 1)) // one that is deaf leaves time for the others
 	err = &addressError{host, "no address"}
 	for _, addr := range addrs {
 		addr = addr.Unmap()

@@ -6,6 +6,8 @@ import (
 	"net"
 	"net/netip"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -51,6 +53,16 @@ func TestCheckURL(t *testing.T) {
 		"https://0x7f.1/hook":                 false,
 		"https://10.0.0.08/hook":              false,
 		"https://127.0.0.1./hook":             false,
+		"https://127.0.0.\uff11/hook":         false, // full-width digits and letters
+		"https://127。0。0。1/hook":              false,
+		"https://\uff4cocalhost/hook":         false,
+		"https://bücher.example/hook":         false,
+		"https://xn--bcher-kva.example/hook":  true,
+		"https://worker.example./hook":        true,
+		"https://localhost./hook":             false,
+		"https://app.localhost./hook":         false,
+		"http://localhost./hook":              false,
+		"https://10.0.0.1./hook":              false,
 		"https://user:secret@worker.example/": false,
 		"https://worker.example:0/":           false,
 		"https://worker.example:99999/":       false,
@@ -78,7 +90,8 @@ func TestIsPublic(t *testing.T) {
 		"0.1.1.1": false, "100.64.0.1": false, "198.18.0.1": false, "192.0.0.1": false, "224.0.0.1": false, "240.0.0.1": false,
 		"255.255.255.255": false, "::": false, "::1": false, "::ffff:127.0.0.1": false, "::ffff:10.0.0.1": false, "::ffff:8.8.8.8": true,
 		"::7f00:1": false, "fc00::1": false, "fd12::1": false, "fe80::1": false, "fe80::1%eth0": false, "fec0::1": false, "ff02::1": false,
-		"64:ff9b::7f00:1": false, "2002:7f00:1::": false, "2001::1": false, "2001:db8::1": false,
+		"64:ff9b::7f00:1": false, "2002:7f00:1::": false, "5f00::1": false, "::ffff:0:7f00:1": false, "100::1": false, "2606:4700::1111%eth0": false,
+		"64:ff9b:1::1": false, "3fff::1": false, "2001::1": false, "2001:db8::1": false,
 	} {
 		if got := isPublic(netip.MustParseAddr(addr)); got != want {
 			t.Errorf("isPublic(%s) = %v", addr, got)
@@ -136,6 +149,49 @@ func TestDial(t *testing.T) {
 			if lookups > 1 {
 				t.Errorf("%d lookups: the second could tell something else", lookups)
 			}
+		})
+	}
+}
+
+// TestDialEnds: no dial goes on for ever, whatever became of the request.
+func TestDialEnds(t *testing.T) {
+	for name, tc := range map[string]struct {
+		lookupHangs bool
+		want        []string
+	}{
+		"when an address is deaf, with time for the next": {false, []string{"[2606:4700::1111]:443", "8.8.8.8:443"}},
+		"when the name service is":                        {true, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var dialled []string
+				d := &dialer{
+					lookup: func(ctx context.Context, _, _ string) ([]netip.Addr, error) {
+						if tc.lookupHangs {
+							<-ctx.Done()
+							return nil, ctx.Err()
+						}
+						return []netip.Addr{netip.MustParseAddr("2606:4700::1111"), netip.MustParseAddr("8.8.8.8")}, nil
+					},
+					dial: func(ctx context.Context, guard *net.Dialer, _, address string) (net.Conn, error) {
+						dialled = append(dialled, address)
+						ctx, cancel := context.WithTimeout(ctx, guard.Timeout) // as net.Dialer does
+						defer cancel()
+						<-ctx.Done()
+						return nil, ctx.Err()
+					},
+				}
+				began := time.Now()
+				if _, err := d.DialContext(context.Background(), "tcp", "worker.example:443"); err == nil {
+					t.Error("no error")
+				}
+				if took := time.Since(began); took > dialTimeout {
+					t.Errorf("took %v", took)
+				}
+				if diff := cmp.Diff(tc.want, dialled); diff != "" {
+					t.Errorf("dialled (-want +got):\n%s", diff)
+				}
+			})
 		})
 	}
 }
