@@ -28,7 +28,8 @@ type actor struct {
 	check      bool                // pending work has to be looked for
 	scanned    bool                // candidates is complete
 	candidates map[string]bool     // streams that may have pending work; no others have
-	attempt    *attempt            // the delivery under way
+	attempt    *attempt            // the delivery of the wake in flight
+	former     *attempt            // a delivery that goes on although its wake is over
 	// Deadlines of this process; the stored ones follow the wall clock, which may
 	// jump.
 	leaseEnds, attemptAt time.Time
@@ -128,7 +129,7 @@ func (a *actor) next() ([]command, bool) {
 
 // idle reports whether there is nothing to wait for.
 func (a *actor) idle() bool {
-	return a.sub == nil || (a.sub.WakeID == "" && !a.check && a.trouble.err == nil)
+	return a.sub == nil || (a.sub.WakeID == "" && !a.check && a.trouble.err == nil && a.former == nil)
 }
 
 // load reads the subscription when the actor starts.

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 
 	"tailrace/backend/protocol"
@@ -75,15 +76,30 @@ func (a *actor) startAttempt() (again bool, err error) {
 		defer cancel()
 		o := m.sender.send(ctx, target, body, timeout, m.signature)
 		m.post(s.ID, func(a *actor) error {
-			// The wake may be over by now, ended by a callback or with the subscription.
-			if a.attempt == current {
+			switch current {
+			case a.attempt:
 				a.attempt = nil
 				a.concludeAttempt(o)
+			case a.former: // its wake is over, ended by a callback
+				a.former = nil
 			}
 			return nil
 		})
 	})
 	return false, nil
+}
+
+// leaveAttempt lets a delivery end whose wake is over: the receiver may be about
+// to answer. A receiver that never does must not gather open requests, so the one
+// before is cut off.
+func (a *actor) leaveAttempt() {
+	if a.attempt == nil {
+		return
+	}
+	if a.former != nil {
+		a.former.cancel()
+	}
+	a.former, a.attempt = a.attempt, nil
 }
 
 func (m *Manager) signature(body []byte) string { return m.keys.Load().sign(body, m.now()) }
@@ -117,11 +133,20 @@ func (a *actor) fail(reason error) error {
 	next.Attempts++
 	wait := backoff(next.Attempts)
 	next.NextAttempt = a.m.now().Add(wait).UnixMilli()
-	next.LastError = reason.Error()
+	next.LastError = clip(reason.Error())
 	a.m.log.Warn("a webhook could not be delivered", "subscription", a.id, "generation", next.Generation,
-		"attempts", next.Attempts, "next_in", wait.Round(time.Millisecond), "error", reason)
+		"attempts", next.Attempts, "next_in", wait.Round(time.Millisecond), "error", next.LastError)
 	a.attemptAt = time.Now().Add(wait)
 	return a.commit(&store.SubscriptionChange{Sub: &next})
+}
+
+// clip bounds what is kept of an error: a receiver can make it say anything.
+func clip(message string) string {
+	const limit = 300
+	if len(message) <= limit {
+		return message
+	}
+	return strings.ToValidUTF8(message[:limit], "") + "…"
 }
 
 // backoff is how long to wait after n failures: from a second to a minute, give

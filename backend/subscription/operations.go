@@ -98,10 +98,12 @@ func (a *actor) remove() error {
 	if err := a.m.db.Commit(&store.Write{Subscriptions: []*store.SubscriptionChange{{Sub: a.sub, Delete: true}}}); err != nil {
 		return err
 	}
-	if a.attempt != nil {
-		a.attempt.cancel()
+	for _, current := range []*attempt{a.attempt, a.former} {
+		if current != nil {
+			current.cancel()
+		}
 	}
-	a.sub, a.attempt, a.check, a.trouble = nil, nil, false, trouble{}
+	a.sub, a.attempt, a.former, a.check, a.trouble = nil, nil, nil, false, trouble{}
 	clear(a.candidates)
 	a.setScanned(false)
 	return nil

@@ -217,6 +217,7 @@ func (a *actor) endWake(acks []store.Ack) error {
 	if err := a.commit(&store.SubscriptionChange{Sub: &idle, Acks: acks}); err != nil {
 		return err
 	}
-	a.check, a.attempt = true, nil
+	a.check = true
+	a.leaveAttempt()
 	return nil
 }
