@@ -89,7 +89,7 @@ func (m *Manager) RotateKey(ctx context.Context) error {
 	if err := m.db.Commit(&store.Write{Key: change}); err != nil {
 		return err
 	}
-	return m.loadKeys(ctx)
+	return m.loadKeys(context.WithoutCancel(ctx)) // it is done, whoever has left
 }
 
 // KeyID is the kid of the key that signs.

@@ -1,6 +1,7 @@
 package subscription
 
 import (
+	"context"
 	"encoding/json"
 	"testing"
 	"testing/synctest"
@@ -133,4 +134,23 @@ func TestToken(t *testing.T) {
 			t.Errorf("%q passes", bad)
 		}
 	}
+}
+
+// TestRotateKeyForSomebodyWhoLeaves: a rotation that is on disk is in force.
+func TestRotateKeyForSomebodyWhoLeaves(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		before := w.m.KeyID()
+		ctx, leave := context.WithCancel(t.Context())
+		leave()
+		if err := w.m.RotateKey(ctx); err != nil {
+			t.Error(err)
+		}
+		active := w.m.KeyID()
+		if active == before {
+			t.Error("the old key signs still")
+		}
+		if w.reopen(); w.m.KeyID() != active {
+			t.Errorf("after a restart %s signs, before %s", w.m.KeyID(), active)
+		}
+	})
 }
