@@ -33,6 +33,10 @@ const (
 // authorityLife is how long an authority lasts.
 const authorityLife = 10 * 365 * 24 * time.Hour
 
+// clockError is how far ahead this machine's clock may have been when the
+// authority was made, for its certificate to be good once that is set right.
+const clockError = 48 * time.Hour
+
 // CommonName names the authority where certificates are listed.
 const CommonName = "Tailrace local CA"
 
@@ -214,7 +218,7 @@ func newAuthority(hosts []string, now time.Time) (*Authority, error) {
 		SerialNumber: serial(),
 		// Who sees it in a list should know which machine it is of.
 		Subject:               pkix.Name{CommonName: CommonName, Organization: []string{"Tailrace"}, OrganizationalUnit: machine()},
-		NotBefore:             now.Add(-time.Hour), // clocks differ
+		NotBefore:             now.Add(-clockError),
 		NotAfter:              now.Add(authorityLife),
 		IsCA:                  true,
 		BasicConstraintsValid: true,

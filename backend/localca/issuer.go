@@ -64,7 +64,8 @@ func (i *Issuer) certificate(hello *tls.ClientHelloInfo) (*tls.Certificate, erro
 	now := i.now()
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	if leaf := i.leaves[name]; leaf != nil && now.Add(leafRenew).Before(leaf.Leaf.NotAfter) {
+	// The clock may have been set back, too.
+	if leaf := i.leaves[name]; leaf != nil && now.After(leaf.Leaf.NotBefore) && now.Add(leafRenew).Before(leaf.Leaf.NotAfter) {
 		return leaf, nil
 	}
 	leaf, err := i.issue(name, now)

@@ -273,6 +273,24 @@ func TestRenewal(t *testing.T) {
 	}
 }
 
+// TestClockSetBack: what was made while the clock was ahead is good afterwards.
+func TestClockSetBack(t *testing.T) {
+	now := noon.Add(40 * time.Hour) // wrong
+	a, err := Open(t.TempDir(), nil, now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	i, err := NewIssuer(a, nil, func() time.Time { return now })
+	if err != nil {
+		t.Fatal(err)
+	}
+	shake(t, i, "")
+	now = noon
+	if err := verify(a, shake(t, i, ""), "localhost", now); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestLeavesAreBounded(t *testing.T) {
 	a := open(t, t.TempDir())
 	i, err := NewIssuer(a, nil, func() time.Time { return noon })
