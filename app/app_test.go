@@ -369,11 +369,3 @@ func TestWhoListens(t *testing.T) {
 		}
 	}
 }
-
-func TestQuoteArg(t *testing.T) {
-	for path, want := range map[string]string{"/data": "/data", "/my data": `"/my data"`} {
-		if got := quoteArg(path); got != want {
-			t.Errorf("quoteArg(%q) = %s, want %s", path, got, want)
-		}
-	}
-}

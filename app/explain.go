@@ -9,6 +9,7 @@ import (
 
 	"tailrace/backend"
 	"tailrace/backend/port"
+	"tailrace/backend/trust"
 )
 
 // explain turns an error into what a person reads: what happened and, where it
@@ -30,7 +31,7 @@ func advice(err error) (what string, steps []string) {
 			return err.Error(), []string{"Try again in a moment, or choose another folder with --data-dir."}
 		}
 		return err.Error(), []string{
-			fmt.Sprintf("Open its inspector:   tailrace open --data-dir %s", quoteArg(running.DataDir)),
+			fmt.Sprintf("Open its inspector:   tailrace open --data-dir %s", trust.Quote(runtime.GOOS, running.DataDir)),
 			"Start a second one:   tailrace serve --data-dir FOLDER --listen 127.0.0.1:0",
 		}
 	}
@@ -75,12 +76,4 @@ func whoListens(goos, port string) string {
 	default:
 		return "lsof -nP -iTCP:" + port + " -sTCP:LISTEN"
 	}
-}
-
-// quoteArg writes a path so that it can be pasted into a shell.
-func quoteArg(s string) string {
-	if strings.ContainsAny(s, " \t'\"$&;()*?<>|`~") {
-		return `"` + s + `"`
-	}
-	return s
 }

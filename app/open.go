@@ -20,10 +20,29 @@ const (
 	browserPatience = 3 * time.Second
 )
 
-type openCommand struct {
+// folderFlags say which data folder a command is about.
+type folderFlags struct {
 	Config  string `placeholder:"FILE" group:"Server" help:"Configuration file (default ${config_file}, when it exists; TAILRACE_CONFIG)."`
 	DataDir string `placeholder:"FOLDER" group:"Server" help:"${data_dir}"`
-	Print   bool   `help:"Print the link instead of opening it."`
+}
+
+// server finds the server that runs on the data folder.
+func (f *folderFlags) server(inv *invocation) (dir string, run backend.RunFile, err error) {
+	loaded, err := inv.load(f.Config)
+	if err != nil {
+		return "", run, err
+	}
+	dir = loaded.Config.DataDir
+	run, err = backend.ReadRunFile(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		err = fmt.Errorf("no server runs on the data folder %s: start one with `tailrace serve`, or name its folder with --data-dir", dir)
+	}
+	return dir, run, err
+}
+
+type openCommand struct {
+	folderFlags `embed:""`
+	Print       bool `help:"Print the link instead of opening it."`
 }
 
 func (openCommand) Help() string {
@@ -37,12 +56,7 @@ Examples:
 }
 
 func (c *openCommand) Run(inv *invocation) error {
-	loaded, err := inv.load(c.Config)
-	if err != nil {
-		return err
-	}
-	dir := loaded.Config.DataDir
-	run, err := runningServer(dir)
+	dir, run, err := c.server(inv)
 	if err != nil {
 		return err
 	}
@@ -59,15 +73,6 @@ func (c *openCommand) Run(inv *invocation) error {
 	}
 	fmt.Fprintf(inv.stdout, "Opened the inspector of %s in the browser.\n", dir)
 	return nil
-}
-
-// runningServer tells how to reach the server that runs on a data folder.
-func runningServer(dir string) (backend.RunFile, error) {
-	run, err := backend.ReadRunFile(dir)
-	if errors.Is(err, fs.ErrNotExist) {
-		err = fmt.Errorf("no server runs on the data folder %s: start one with `tailrace serve`, or name its folder with --data-dir", dir)
-	}
-	return run, err
 }
 
 // browse opens url in the browser. Some launchers run for as long as the browser

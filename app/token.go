@@ -1,7 +1,6 @@
 package app
 
 import (
-	"errors"
 	"fmt"
 	"strings"
 
@@ -43,11 +42,10 @@ func (c *tokenCreateCommand) Run(inv *invocation) error {
 		return &usageError{err}
 	}
 	path, err := inv.configFile(c.Config)
-	var usage *usageError
 	switch {
-	case c.Write && err != nil:
+	case err != nil && c.Write:
 		return err
-	case errors.As(err, &usage):
+	case err != nil:
 		path = "the configuration file"
 	}
 	if c.Write {

@@ -22,9 +22,8 @@ type trustCommands struct {
 
 // trustFlags are the settings that the local CA depends on.
 type trustFlags struct {
-	Config  string `placeholder:"FILE" help:"Configuration file (default ${config_file}, when it exists; TAILRACE_CONFIG)."`
-	DataDir string `placeholder:"FOLDER" help:"${data_dir}"`
-	Hosts   string `placeholder:"NAME,…" help:"${hosts}"`
+	folderFlags `embed:""`
+	Hosts       string `placeholder:"NAME,…" group:"Server" help:"${hosts}"`
 }
 
 type trustInstallCommand struct {

@@ -8,8 +8,7 @@ type webhookKeyCommands struct {
 }
 
 type rotateKeyCommand struct {
-	Config  string `placeholder:"FILE" group:"Server" help:"Configuration file (default ${config_file}, when it exists; TAILRACE_CONFIG)."`
-	DataDir string `placeholder:"FOLDER" group:"Server" help:"${data_dir}"`
+	folderFlags `embed:""`
 }
 
 func (rotateKeyCommand) Help() string {
@@ -21,12 +20,7 @@ Example:
 }
 
 func (c *rotateKeyCommand) Run(inv *invocation) error {
-	loaded, err := inv.load(c.Config)
-	if err != nil {
-		return err
-	}
-	dir := loaded.Config.DataDir
-	run, err := runningServer(dir)
+	dir, run, err := c.server(inv)
 	if err != nil {
 		return err
 	}

@@ -55,7 +55,7 @@ func (m *Machine) commands(name, program string, addArgs, removeArgs func(*Autho
 		return func(a *Authority) []string {
 			line := program
 			for _, arg := range args(a) {
-				line += " " + m.quote(arg)
+				line += " " + Quote(m.OS, arg)
 			}
 			return []string{line}
 		}
@@ -64,14 +64,4 @@ func (m *Machine) commands(name, program string, addArgs, removeArgs func(*Autho
 		Name: name, trusted: trusted,
 		add: do(addArgs), remove: do(removeArgs), addSteps: steps(addArgs), removeSteps: steps(removeArgs),
 	}
-}
-
-func (m *Machine) quote(s string) string {
-	if m.OS == "windows" && strings.Contains(s, " ") {
-		return `"` + s + `"`
-	}
-	if m.OS == "windows" {
-		return s
-	}
-	return quote(s)
 }

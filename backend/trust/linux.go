@@ -63,9 +63,9 @@ func (m *Machine) linuxSystem() []Store {
 				return nil
 			},
 			addSteps: func(a *Authority) []string {
-				return []string{"sudo install -m 644 " + quote(a.File) + " " + quote(path(a)), sudo}
+				return []string{"sudo install -m 644 " + Quote(m.OS, a.File) + " " + Quote(m.OS, path(a)), sudo}
 			},
-			removeSteps: func(a *Authority) []string { return []string{"sudo rm " + quote(path(a)), sudo} },
+			removeSteps: func(a *Authority) []string { return []string{"sudo rm " + Quote(m.OS, path(a)), sudo} },
 		}}
 	}
 	return nil
@@ -114,7 +114,7 @@ func (m *Machine) nssDatabase(browser, dir string) Store {
 	steps := func(args []string) []string {
 		quoted := slices.Clone(args)
 		for i := range quoted {
-			quoted[i] = quote(quoted[i])
+			quoted[i] = Quote(m.OS, quoted[i])
 		}
 		step := "certutil " + strings.Join(quoted, " ")
 		if _, err := m.LookPath("certutil"); err != nil {

@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"unicode"
 )
 
 // Machine is where authorities are installed. Use Here; tests make their own.
@@ -193,9 +194,18 @@ func sameFile(path string, a *Authority) (bool, error) {
 	return bytes.Equal(data, a.PEM), err
 }
 
-// quote writes an argument so that it can be pasted into a shell.
-func quote(s string) string {
-	if strings.ContainsAny(s, " \t\"$&;()*?<>|`~") {
+// Quote writes an argument so that it can be pasted into a shell of a system.
+func Quote(goos, s string) string {
+	if goos == "windows" { // no path holds a quote there
+		if strings.ContainsAny(s, " &()^;,=") {
+			return `"` + s + `"`
+		}
+		return s
+	}
+	special := func(r rune) bool {
+		return !unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune("/._-+:,@%=", r)
+	}
+	if s == "" || strings.ContainsFunc(s, special) {
 		return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 	}
 	return s

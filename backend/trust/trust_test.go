@@ -120,7 +120,7 @@ func TestLinuxSystemFailure(t *testing.T) {
 	m := newFake(t, "linux", map[string]func([]string) ([]byte, error){"update-ca-certificates": func(args []string) ([]byte, error) { return update(args) }})
 	dir := m.makeDir(t, filepath.Join(m.Root, "usr/local/share/ca-certificates"))
 	results := m.Install(t.Context(), a)
-	if len(results) != 1 || results[0].Err == nil || !strings.Contains(strings.Join(results[0].Steps, "\n"), "sudo install -m 644 "+quote(a.File)) {
+	if len(results) != 1 || results[0].Err == nil || !strings.Contains(strings.Join(results[0].Steps, "\n"), "sudo install -m 644 "+Quote("linux", a.File)) {
 		t.Errorf("results %+v", results)
 	}
 	wantResults(t, results, Result{Store: "system"})
@@ -286,5 +286,25 @@ func TestAToolWithoutEffect(t *testing.T) {
 	results := m.Install(t.Context(), newAuthority(t))
 	if len(results) != 1 || results[0].Trusted || results[0].Err == nil || !strings.Contains(results[0].Err.Error(), "no effect") {
 		t.Errorf("results %+v", results)
+	}
+}
+
+func TestQuote(t *testing.T) {
+	for _, tc := range []struct{ goos, in, want string }{
+		{"linux", "/home/me/.pki/nssdb", "/home/me/.pki/nssdb"},
+		{"linux", "sql:/home/jürgen/x_1.crt", "sql:/home/jürgen/x_1.crt"},
+		{"linux", "/home/o'brien/ca.pem", `'/home/o'\''brien/ca.pem'`},
+		{"linux", "Tailrace local CA 12ab", `'Tailrace local CA 12ab'`},
+		{"linux", `/a\b`, `'/a\b'`},
+		{"darwin", "/tmp/$(reboot)#[x]{a,b}!", `'/tmp/$(reboot)#[x]{a,b}!'`},
+		{"darwin", "~/x", `'~/x'`},
+		{"linux", "", "''"},
+		{"windows", `C:\Users\me\ca.pem`, `C:\Users\me\ca.pem`},
+		{"windows", `C:\Users\A B\ca.pem`, `"C:\Users\A B\ca.pem"`},
+		{"windows", `C:\a&b\ca.pem`, `"C:\a&b\ca.pem"`},
+	} {
+		if got := Quote(tc.goos, tc.in); got != tc.want {
+			t.Errorf("on %s %s is written %s, want %s", tc.goos, tc.in, got, tc.want)
+		}
 	}
 }
