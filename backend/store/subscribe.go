@@ -158,7 +158,7 @@ func (c *committer) deleteSubscription(ctx context.Context, s *Subscription) err
 		return nil
 	}
 	// What has been a wake stream may wake others from now on.
-	watchers, err := c.watchersOf(ctx, s.WakeStream)
+	watchers, _, err := c.watchersOf(ctx, s.WakeStream)
 	c.watch.touch(watchers, s.WakeStream)
 	return err
 }

@@ -184,11 +184,8 @@ func (c *committer) watchAppend(ctx context.Context, s *Stream) error {
 	}
 	watchers, known := c.watch.streams[s.Path]
 	if !known {
-		if err := c.linkGlobs(ctx, s); err != nil {
-			return err
-		}
 		var err error
-		if watchers, err = c.watchersOf(ctx, s.Path); err != nil {
+		if watchers, err = c.linkGlobs(ctx, s); err != nil {
 			return err
 		}
 		c.watch.remember(s.Path, watchers)
@@ -197,20 +194,26 @@ func (c *committer) watchAppend(ctx context.Context, s *Stream) error {
 	return nil
 }
 
-func (c *committer) linkGlobs(ctx context.Context, s *Stream) error {
-	if s.System {
-		return nil
+// linkGlobs links a stream to the subscriptions whose patterns match it, where it
+// is not, and returns all that it is linked to.
+func (c *committer) linkGlobs(ctx context.Context, s *Stream) ([]*watcher, error) {
+	watchers, byGlob, err := c.watchersOf(ctx, s.Path)
+	if err != nil || s.System {
+		return watchers, err
 	}
 	isWakeStream := c.watch.isWakeStream(s.Path)
 	for _, sub := range c.watch.all {
-		if !sub.matches(s.Path, isWakeStream) {
+		if byGlob[sub] || !sub.matches(s.Path, isWakeStream) {
 			continue
 		}
 		if err := c.insertLink(ctx, sub.number, s.Path, false, Cursor{s.Incarnation, BeforeFirst}); err != nil {
-			return err
+			return nil, err
+		}
+		if _, linked := byGlob[sub]; !linked {
+			watchers = append(watchers, sub)
 		}
 	}
-	return nil
+	return watchers, nil
 }
 
 // insertLink adds a link at a cursor; one that is there keeps its own.
@@ -228,24 +231,27 @@ func (c *committer) insertLink(ctx context.Context, subscription int64, path str
 	return nil
 }
 
-// watchersOf returns the subscriptions that are linked to a path.
-func (c *committer) watchersOf(ctx context.Context, path string) ([]*watcher, error) {
-	rows, err := c.conn.QueryContext(ctx, "SELECT subscription FROM subscription_links WHERE path = ?", path)
+// watchersOf returns the subscriptions that are linked to a path, and of each
+// whether by its pattern.
+func (c *committer) watchersOf(ctx context.Context, path string) (all []*watcher, byGlob map[*watcher]bool, err error) {
+	rows, err := c.conn.QueryContext(ctx, "SELECT subscription, glob FROM subscription_links WHERE path = ?", path)
 	if err != nil {
-		return nil, fmt.Errorf("find the subscriptions of %q: %w", path, err)
+		return nil, nil, fmt.Errorf("find the subscriptions of %q: %w", path, err)
 	}
 	defer rows.Close()
-	var out []*watcher
+	byGlob = map[*watcher]bool{}
 	for rows.Next() {
 		var number int64
-		if err := rows.Scan(&number); err != nil {
-			return nil, fmt.Errorf("find the subscriptions of %q: %w", path, err)
+		var glob bool
+		if err := rows.Scan(&number, &glob); err != nil {
+			return nil, nil, fmt.Errorf("find the subscriptions of %q: %w", path, err)
 		}
 		if s := c.watch.all[number]; s != nil {
-			out = append(out, s)
+			all = append(all, s)
+			byGlob[s] = glob
 		}
 	}
-	return out, rows.Err()
+	return all, byGlob, rows.Err()
 }
 
 // dropGlobLinks forgets a deleted stream. Should there be one at its path again,
