@@ -86,6 +86,9 @@ func (s *sender) post(ctx context.Context, target string, body []byte, signature
 		if errors.As(err, &named) {
 			err = named.Err
 		}
+		if errors.Is(err, io.EOF) {
+			err = errors.New("the receiver hung up without an answer")
+		}
 		return false, err
 	}
 	defer res.Body.Close()

@@ -146,8 +146,7 @@ func TestWebhook(t *testing.T) {
 	t.Run("a receiver that calls back and never answers gathers no requests", func(t *testing.T) {
 		bubble(t, func(t *testing.T, w *world) {
 			var open, most atomic.Int64
-			var r *receiver
-			r = w.receiver("1", func(_ http.ResponseWriter, req *http.Request) {
+			r := w.receiver("1", func(_ http.ResponseWriter, req *http.Request) {
 				most.Store(max(most.Load(), open.Add(1)))
 				defer open.Add(-1)
 				var in received
@@ -332,6 +331,7 @@ func TestWebhookRetries(t *testing.T) {
 		}{
 			"nobody listens":    {"", "connection refused"},
 			"a chatty status":   {"HTTP/1.1 502 " + strings.Repeat("x", 5000) + "\r\n\r\n", "the receiver answered 502 Bad Gateway"},
+			"no answer":         {"\r\n", "the receiver hung up without an answer"},
 			"an unknown status": {"HTTP/1.1 599 Whatever\r\nContent-Length: 0\r\n\r\n", "the receiver answered 599"},
 			"something else":    {strings.Repeat("é", 2000) + "\r\n\r\n", "malformed"},
 		} {
@@ -346,7 +346,7 @@ func TestWebhookRetries(t *testing.T) {
 								t.Error(err)
 								return
 							}
-							_, _ = io.WriteString(conn, tc.raw) // cut off when it is too much
+							_, _ = io.WriteString(conn, strings.TrimPrefix(tc.raw, "\r\n")) // cut off when it is too much
 							_ = conn.Close()
 						})
 					}
