@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -361,9 +362,9 @@ func TestLinksOfABusyLog(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	looks := 0
+	var looks atomic.Int64 // the driver looks from a goroutine of its own, too
 	links, err := w.Links(&busyContext{ctx, func() {
-		if looks++; looks > 1000 {
+		if looks.Add(1) > 1000 {
 			cancel() // it goes on for ever
 			return
 		}
@@ -372,7 +373,7 @@ func TestLinksOfABusyLog(t *testing.T) {
 		w.mem.evicted++
 	}}, s.Number)
 	if err != nil {
-		t.Fatalf("after %d looks: %v", looks, err)
+		t.Fatalf("after %d looks: %v", looks.Load(), err)
 	}
 	if last := links[len(links)-1]; len(links) != 21 || last.Path != "quiet" || last.Tail.Position != 1 {
 		t.Errorf("%d links, the last is %+v", len(links), last)

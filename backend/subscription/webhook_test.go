@@ -170,6 +170,8 @@ func TestWebhook(t *testing.T) {
 				t.Errorf("%d requests were open at once", most.Load())
 			}
 			time.Sleep(time.Hour)
+			w.m.mu.Lock()
+			defer w.m.mu.Unlock()
 			if open.Load() > 0 || len(w.m.actors) > 0 {
 				t.Errorf("%d requests are open still, %d actors", open.Load(), len(w.m.actors))
 			}
