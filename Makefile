@@ -91,6 +91,14 @@ test-conformance-race: ## The conformance suite against a program built with the
 test-desktop: desktop ## The window, on a display of its own
 	@TAILRACE_DESKTOP_BIN="$(CURDIR)/$(DESKTOP)" go test -count=1 -tags $(DESKTOP_TAGS) ./test/desktop
 
+.PHONY: screenshots
+screenshots: headless ## Pictures of every screen, in both themes and two sizes, into test-results/screens
+	@cd test && TAILRACE_BIN="$(CURDIR)/$(HEADLESS)" CHROMIUM="$$(../scripts/setup.sh chromium)" npx --no-install vitest run --config screens.config.ts
+
+.PHONY: measure-page
+measure-page: headless ## How the page copes with millions of messages, in figures; not part of make test
+	@cd test && TAILRACE_BIN="$(CURDIR)/$(HEADLESS)" CHROMIUM="$$(../scripts/setup.sh chromium)" npx --no-install vitest run --config measure.config.ts --reporter=dot --disable-console-intercept
+
 .PHONY: torture
 torture: ## Minutes of kill -9 under load, 10,000 live readers of each kind, full disks; not part of make test
 	@TAILRACE_TORTURE=1 go test -count=1 -v -timeout 30m ./test/torture

@@ -17,6 +17,7 @@ import (
 // is not listed must be given its place here.
 var layer = map[string]int{
 	"backend/protocol":     0,
+	"backend/filter":       0,
 	"backend/loopback":     0,
 	"backend/port":         0,
 	"backend/trust":        0,

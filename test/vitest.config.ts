@@ -8,7 +8,7 @@ export default defineConfig({
     include: ["*/*.test.ts"],
     globalSetup: ["lib/build.ts"],
     fileParallelism: false,
-    testTimeout: 30_000,
+    testTimeout: 120_000,
     hookTimeout: 60_000,
   },
 })

@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"net/http"
+	"slices"
 	"strconv"
 	"unicode/utf8"
 
@@ -19,11 +20,12 @@ const previewBytes = 512
 
 type messagesInput struct {
 	PathInput
-	From  int64 `query:"from" minimum:"0" doc:"Ordinal of the first message."`
-	Limit int   `query:"limit" minimum:"1" maximum:"1000" default:"200"`
+	From     int64   `query:"from" minimum:"0" doc:"Ordinal of the first message."`
+	Limit    int     `query:"limit" minimum:"1" maximum:"1000" default:"200"`
+	Ordinals []int64 `query:"ordinals" maxItems:"1000" doc:"These messages, in ascending order, instead of a run; those that there are not are left out."`
 }
 
-// MessageList is a run of messages by ordinal.
+// MessageList is a run of messages by ordinal, or those that were asked for.
 type MessageList struct {
 	From     int64     `json:"from"`
 	Total    int64     `json:"total" doc:"Messages in the stream."`
@@ -74,16 +76,47 @@ func (s *Server) messages(ctx context.Context, in *messagesInput) (*messagesOutp
 	if err != nil {
 		return nil, problem(err)
 	}
-	to := min(in.From+int64(in.Limit), st.Messages)
 	out := &messagesOutput{Body: MessageList{
 		From: in.From, Total: st.Messages, Tail: offset(&st, st.Tail), Closed: st.Closed, Messages: []Message{},
 	}}
-	batches, err := s.o.Store.Batches(ctx, &st, in.From, to)
-	if err != nil {
-		return nil, problem(missing(err))
+	if len(in.Ordinals) > 0 {
+		out.Body.Messages, err = s.pick(ctx, &st, in.Ordinals)
+		return out, problem(missing(err))
 	}
-	for _, b := range batches {
-		out.Body.Messages = appendMessages(out.Body.Messages, &st, b, in.From, to)
+	to := min(in.From+int64(in.Limit), st.Messages)
+	err = s.o.Store.Scan(ctx, &st, in.From, to, func(run []*store.Batch) error {
+		for _, b := range run {
+			out.Body.Messages = appendMessages(out.Body.Messages, &st, b, func(ordinal int64) bool {
+				return ordinal >= in.From && ordinal < to
+			})
+		}
+		return nil
+	})
+	return out, problem(missing(err))
+}
+
+// pick returns single messages. What lies together is read once.
+func (s *Server) pick(ctx context.Context, st *store.Stream, ordinals []int64) ([]Message, error) {
+	slices.Sort(ordinals)
+	out := make([]Message, 0, len(ordinals))
+	for len(ordinals) > 0 && ordinals[0] < st.Messages {
+		from := ordinals[0]
+		err := s.o.Store.Scan(ctx, st, from, from+1, func(run []*store.Batch) error {
+			for _, b := range run {
+				out = appendMessages(out, st, b, func(ordinal int64) bool {
+					wanted := false
+					for len(ordinals) > 0 && ordinals[0] <= ordinal {
+						wanted = wanted || ordinals[0] == ordinal
+						ordinals = ordinals[1:]
+					}
+					return wanted
+				})
+			}
+			return nil
+		})
+		if err != nil {
+			return nil, err
+		}
 	}
 	return out, nil
 }
@@ -101,14 +134,15 @@ func offset(st *store.Stream, position int64) string {
 	return protocol.Offset{Incarnation: st.Incarnation, Position: position}.String()
 }
 
-// appendMessages adds the messages of a batch with ordinals in [from, to).
-func appendMessages(out []Message, st *store.Stream, b *store.Batch, from, to int64) []Message {
+// appendMessages adds those messages of a batch that are wanted. It asks for all
+// of them, in order.
+func appendMessages(out []Message, st *store.Stream, b *store.Batch, wanted func(ordinal int64) bool) []Message {
 	start := 0
 	for i, size := range b.Payload.Sizes {
 		ordinal := b.First + int64(i)
 		data := b.Payload.Data[start : start+size]
 		start += size + 1 // the comma between JSON messages
-		if ordinal < from || ordinal >= to {
+		if !wanted(ordinal) {
 			continue
 		}
 		m := Message{

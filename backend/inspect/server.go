@@ -79,6 +79,7 @@ func (s *Server) describe(mux *http.ServeMux) huma.API {
 	s.registerSession(api)
 	s.registerStreams(api)
 	s.registerMessages(api)
+	s.registerFilter(api)
 	s.registerWrites(api)
 	s.registerEvents(api)
 	return api

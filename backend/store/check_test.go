@@ -168,6 +168,18 @@ func (l *testLog) checkBatches(m *modelStream) {
 		if diff := cmp.Diff(data[i:j+1], got, opts); diff != "" {
 			l.t.Fatalf("batches of %q [%d, %d) (-want +got):\n%s", m.Path, from, to, diff)
 		}
+		var scanned []*Batch
+		if err := l.db.Scan(ctx, &m.Stream, from, max(to, from+1), func(run []*Batch) error {
+			scanned = append(scanned, run...)
+			return nil
+		}); err != nil {
+			l.t.Fatalf("scan %q [%d, %d): %v", m.Path, from, to, err)
+		}
+		// It stops at the end of a run, not in one.
+		scanned = scanned[:min(len(scanned), j+1-i)]
+		if diff := cmp.Diff(data[i:j+1], scanned, opts); diff != "" {
+			l.t.Fatalf("scan of %q [%d, %d) (-want +got):\n%s", m.Path, from, to, diff)
+		}
 	}
 	for _, at := range []int64{l.now - rand.Int64N(5), l.now + 1, m.CreatedAt + rand.Int64N(l.now-m.CreatedAt+1)} {
 		got, err := l.db.SeekTime(ctx, &m.Stream, at)

@@ -10,8 +10,9 @@ export function launch(...args: string[]): Promise<Browser> {
 
 /** Opens a page whose complaints end up in `problems`. */
 export async function openPage(browser: Browser): Promise<{ page: Page; problems: string[] }> {
-  const page = await browser.newPage({ viewport: { width: 1280, height: 800 } })
-  page.setDefaultTimeout(10_000)
+  const context = await browser.newContext({ viewport: { width: 1280, height: 800 } })
+  const page = await context.newPage()
+  page.setDefaultTimeout(20_000)
   const problems: string[] = []
   page.on("console", (m) => {
     if (m.type() === "error" || m.type() === "warning") problems.push(m.text())

@@ -1,9 +1,10 @@
-import { spawn, type ChildProcess } from "node:child_process"
+import { execFile, spawn, type ChildProcess } from "node:child_process"
 import { once } from "node:events"
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { setTimeout as delay } from "node:timers/promises"
+import { promisify } from "node:util"
 
 /** A running `tailrace serve` on free ports and a data folder of its own. */
 export class Server {
@@ -26,6 +27,12 @@ export class Server {
     const link = this.output.join("").match(/http:\/\/\S+#code=[\w-]+/)?.[0]
     if (!link) throw new Error(`no inspector link in the output:\n${this.output.join("")}`)
     return link
+  }
+
+  /** Another link; the printed one works once. */
+  async freshLink(): Promise<string> {
+    const out = await promisify(execFile)(process.env.TAILRACE_BIN!, ["open", "--print", "--data-dir", join(this.dir, "data")])
+    return out.stdout.trim()
   }
 
   static async start(...flags: string[]): Promise<Server> {

@@ -69,6 +69,24 @@ export async function call<T>(method: string, path: string, options?: Call): Pro
   return (await response.json()) as T;
 }
 
+/** Reads a response of one JSON document a line until it ends. */
+export async function readLines<T>(response: Response, receive: (line: T) => void): Promise<void> {
+  if (response.body === null) return;
+  const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+  let rest = '';
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) return;
+    const lines = (rest + value).split('\n');
+    rest = lines.pop() ?? '';
+    for (const line of lines) {
+      // Counters and names of the API, no message data: plain numbers are exact here.
+      // eslint-disable-next-line no-restricted-properties
+      if (line !== '') receive(JSON.parse(line) as T);
+    }
+  }
+}
+
 function queryString(query: Query = {}): string {
   const params = new URLSearchParams();
   for (const [key, value] of Object.entries(query)) {

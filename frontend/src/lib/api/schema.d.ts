@@ -125,6 +125,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/streams/{path}/filter": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Which messages match: one JSON document a line, until all have been looked at or the client leaves */
+        get: operations["filterMessages"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/streams/{path}/messages": {
         parameters: {
             query?: never;
@@ -350,6 +367,24 @@ export interface components {
             fork: number;
             /** Format: int64 */
             open: number;
+        };
+        FilterProgress: {
+            /** @description This is the last line. */
+            done: boolean;
+            /** @description Why it ended early; null: it did not. */
+            error: string | null;
+            /** @description Ordinals that were found since the line before. */
+            matches: number[];
+            /**
+             * Format: int64
+             * @description All messages before this ordinal have been looked at.
+             */
+            read: number;
+            /**
+             * Format: int64
+             * @description Messages of the stream when the filter began: it stops there.
+             */
+            total: number;
         };
         Hello: {
             info: components["schemas"]["Info"];
@@ -877,12 +912,52 @@ export interface operations {
             };
         };
     };
+    filterMessages: {
+        parameters: {
+            query: {
+                /** @description A substring, a regular expression (RE2), or a condition on JSON: $.user.name = "Ada". */
+                by: "text" | "regex" | "path";
+                pattern: string;
+                /** @description Ordinal of the first message to look at. */
+                from?: number;
+            };
+            header?: never;
+            path: {
+                /** @description Stream path, percent-encoded as one segment. */
+                path: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What was found and how far it got, at most ten times a second. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/x-ndjson": components["schemas"]["FilterProgress"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
     listMessages: {
         parameters: {
             query?: {
                 /** @description Ordinal of the first message. */
                 from?: number;
                 limit?: number;
+                /** @description These messages, in ascending order, instead of a run; those that there are not are left out. */
+                ordinals?: number[] | null;
             };
             header?: never;
             path: {

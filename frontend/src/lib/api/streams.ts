@@ -1,9 +1,11 @@
-import { call, send } from './client';
+import { call, readLines, send } from './client';
 import type {
   AppendRequest,
   AppendResult,
   Body,
   CreateRequest,
+  FilterProgress,
+  Message,
   MessagePage,
   Producer,
   Stream,
@@ -41,6 +43,24 @@ export function append(path: string, body: AppendRequest): Promise<AppendResult>
 
 export function listMessages(path: string, from: number, limit: number, signal?: AbortSignal): Promise<MessagePage> {
   return call('GET', `${at(path)}/messages`, { query: { from, limit }, signal });
+}
+
+/** Single messages, in the order of their ordinals. */
+export async function pickMessages(path: string, ordinals: number[], signal?: AbortSignal): Promise<Message[]> {
+  const query = { ordinals: ordinals.join(',') };
+  return (await call<MessagePage>('GET', `${at(path)}/messages`, { query, signal })).messages;
+}
+
+export type FilterWay = 'text' | 'regex' | 'path';
+
+/** Looks at all messages from an ordinal on, and hands over what matches as it is found. */
+export async function filterMessages(
+  path: string,
+  filter: { by: FilterWay; pattern: string; from: number },
+  signal: AbortSignal,
+  receive: (progress: FilterProgress) => void,
+): Promise<void> {
+  await readLines(await send('GET', `${at(path)}/filter`, { query: filter, signal }), receive);
 }
 
 export async function readBody(path: string, ordinal: number, max?: number, signal?: AbortSignal): Promise<Body> {

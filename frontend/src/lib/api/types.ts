@@ -20,6 +20,7 @@ export type StreamQuery = Omit<ListQuery, 'kind' | 'state'> & { kind?: string; s
 export type ProducerTriple = NonNullable<Schemas['Producer']>;
 export type Message = Schemas['Message'];
 export type MessagePage = Schemas['MessageList'];
+export type FilterProgress = Schemas['FilterProgress'];
 export type Producer = Schemas['ProducerState'];
 export type CreateRequest = Schemas['CreateInputBody'] & { content_type: string };
 export type AppendRequest = Schemas['AppendInputBody'];

@@ -152,10 +152,19 @@ export function skipString(text: string, start: number): number {
 
 /** Re-indents a document, or the beginning of one, and leaves every token as it is. */
 export function prettyJson(text: string): string {
-  const out: string[] = [];
+  return [...prettyPieces(text)].join('');
+}
+
+const PRETTY_PIECE = 16 * 1024;
+
+/** The same in pieces that end with a line, for documents too large to do at once. */
+export function* prettyPieces(text: string): Generator<string> {
+  let out: string[] = [];
+  let length = 0;
   let depth = 0;
   const newline = () => '\n' + '  '.repeat(depth);
   for (let i = skipSpace(text, 0); i < text.length; i = skipSpace(text, i)) {
+    const from = i;
     const c = text[i] as string;
     if (c === '{' || c === '[') {
       const next = skipSpace(text, i + 1);
@@ -172,8 +181,17 @@ export function prettyJson(text: string): string {
       out.push(newline(), c);
       i++;
     } else if (c === ',') {
-      out.push(c, newline());
+      out.push(c);
+      length += i + 1 - from;
+      if (length > PRETTY_PIECE) {
+        // The break that belongs here ends the piece; the indent begins the next one.
+        out.push('\n');
+        yield out.join('');
+        out = ['  '.repeat(depth)];
+        length = 0;
+      } else out.push(newline());
       i++;
+      continue;
     } else if (c === ':') {
       out.push(': ');
       i++;
@@ -182,8 +200,9 @@ export function prettyJson(text: string): string {
       out.push(text.slice(i, end));
       i = end;
     }
+    length += i - from;
   }
-  return out.join('');
+  yield out.join('');
 }
 
 /** Where a number, true, false or null ends. */

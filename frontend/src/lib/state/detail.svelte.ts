@@ -46,7 +46,7 @@ export class OpenMessage {
   }
 
   /** Every byte of the message, whatever is on screen. */
-  async whole(): Promise<Uint8Array> {
+  async whole(): Promise<Uint8Array<ArrayBuffer>> {
     if (this.body !== null && !this.capped) return this.body.bytes;
     return (await readBody(this.path, this.ordinal)).bytes;
   }

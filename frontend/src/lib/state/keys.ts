@@ -1,4 +1,4 @@
-const TYPING = 'input, textarea, select, [contenteditable="true"]';
+const TYPING = 'input, textarea, select, [contenteditable="true"], [data-typing]';
 const MODAL = '[role="dialog"], [role="alertdialog"], [role="menu"]';
 
 /**

@@ -1,24 +1,26 @@
 import { isAbort, reason } from '$lib/api/errors';
-import { listMessages } from '$lib/api/streams';
 import type { Message } from '$lib/api/types';
 
 const PAGE = 100;
 /** Pages kept in memory, whatever the length of the stream. */
 const KEPT = 24;
 
+/** Reads rows of a list, which only ever grows at its end. */
+export type ReadRows = (from: number, count: number, signal: AbortSignal) => Promise<Message[]>;
+
 /**
- * The messages of one stream by ordinal. Rows come in pages, fetched as they are looked at and
- * forgotten when others are. `live` is how many messages the stream has, `shown` how many the
+ * A list of messages: a stream by ordinal, or what a filter found in it. Rows come in pages, fetched
+ * as they are looked at and forgotten when others are. `live` is how many there are, `shown` how many the
  * list lets on: while following, the list grows only when the new rows are there; paused, it stays.
  */
 export class MessageLog {
-  readonly path: string;
   live = $state(0);
   shown = $state(0);
   following = $state(false);
   loaded = $state(false);
   error = $state<string | null>(null);
 
+  #read: ReadRows;
   #pages = new Map<number, Message[]>();
   #version = $state(0);
   #wanted: [number, number] = [0, -1];
@@ -27,8 +29,8 @@ export class MessageLog {
   #pinned: [number, number] | null = null;
   #disposed = false;
 
-  constructor(path: string) {
-    this.path = path;
+  constructor(read: ReadRows) {
+    this.#read = read;
   }
 
   /** Messages that came while the list stood still. */
@@ -36,13 +38,13 @@ export class MessageLog {
     return Math.max(0, this.live - this.shown);
   }
 
-  /** The row of an ordinal, when its page is in memory. */
-  row(ordinal: number): Message | undefined {
+  /** The row at an index, when its page is in memory. */
+  row(index: number): Message | undefined {
     void this.#version;
-    return this.#pages.get(Math.floor(ordinal / PAGE))?.[ordinal % PAGE];
+    return this.#pages.get(Math.floor(index / PAGE))?.[index % PAGE];
   }
 
-  /** Says that the stream now has so many messages. */
+  /** Says that there are so many messages now. */
   grow(messages: number): void {
     this.live = Math.max(this.live, messages);
     if (!this.loaded) this.shown = this.live;
@@ -127,18 +129,18 @@ export class MessageLog {
     const lacking = this.#due(page) - have.length;
     if (lacking <= 0) return Promise.resolve();
     const controller = new AbortController();
-    const done = this.#read(page, have, lacking, controller.signal);
+    const done = this.#load(page, have, lacking, controller.signal);
     this.#fetching.set(page, { controller, done });
     return done;
   }
 
-  async #read(page: number, have: Message[], lacking: number, signal: AbortSignal): Promise<void> {
+  async #load(page: number, have: Message[], lacking: number, signal: AbortSignal): Promise<void> {
     let more = false;
     try {
-      const answer = await listMessages(this.path, page * PAGE + have.length, lacking, signal);
+      const rows = await this.#read(page * PAGE + have.length, lacking, signal);
       if (signal.aborted) return;
-      this.#keep(page, [...have, ...answer.messages]);
-      more = answer.messages.length > 0;
+      this.#keep(page, [...have, ...rows]);
+      more = rows.length > 0;
     } catch (error) {
       if (!isAbort(error)) this.error = reason(error);
     } finally {

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { listMessages } from '$lib/api/streams';
 import { MessageLog } from './messagelog.svelte';
 
 /** A server with so many messages; answers in the order it is asked. */
@@ -29,7 +30,7 @@ afterEach(() => {
 
 function logOf(messages: number): MessageLog {
   total = messages;
-  const log = new MessageLog('a');
+  const log = new MessageLog(async (from, count, signal) => (await listMessages('a', from, count, signal)).messages);
   log.grow(messages);
   return log;
 }

@@ -30,6 +30,7 @@ export function detect(bytes: Uint8Array, kind: string, capped: boolean): Detect
   if (text === null || !looksLikeText(text)) return { what: 'binary', text: text ?? decodeLoosely(bytes), view: 'hex' };
   const opens = text[skipSpace(text, 0)];
   const nested = opens === '{' || opens === '[';
-  if (capped ? kind === 'json' && nested : nested && checkJson(text).ok) return { what: 'JSON', text, view: 'tree' };
+  // What is in a JSON stream has been checked by the server.
+  if (nested && (kind === 'json' || (!capped && checkJson(text).ok))) return { what: 'JSON', text, view: 'tree' };
   return { what: kind === 'json' ? 'JSON' : 'text', text, view: 'raw' };
 }

@@ -1,0 +1,82 @@
+import { mkdirSync } from "node:fs"
+import { join } from "node:path"
+import type { Browser, Page } from "playwright-core"
+import { afterAll, beforeAll, describe, test } from "vitest"
+import { launch } from "../lib/browser"
+import { Server } from "../lib/server"
+import { seed } from "../lib/seed"
+
+const OUT = process.env.SCREENS ?? join(import.meta.dirname, "../../test-results/screens")
+const SIZES = [
+  { width: 1280, height: 800 },
+  { width: 900, height: 600 },
+]
+const THEMES = ["light", "dark"] as const
+
+let browser: Browser
+let server: Server
+let empty: Server
+
+beforeAll(async () => {
+  mkdirSync(OUT, { recursive: true })
+  browser = await launch()
+  server = await Server.start()
+  empty = await Server.start()
+  await seed(server)
+})
+
+afterAll(async () => {
+  await browser.close()
+  await server.stop()
+  await empty.stop()
+})
+
+/** What is to be on the picture: where to go, and what to do there. */
+const SCREENS: Record<string, { at: string; act?: (page: Page) => Promise<void>; empty?: boolean }> = {
+  "first-run": { at: "/streams", empty: true },
+  streams: { at: "/streams?stream=chat%2F4f2a%2Fturns" },
+  "streams-create": { at: "/streams", act: (page) => page.keyboard.press("n") },
+  messages: { at: "/s/chat%2F4f2a%2Fturns?at=205" },
+  "messages-filter": { at: `/s/chat%2F4f2a%2Fturns?by=path&find=${encodeURIComponent('$.kind != "delta"')}&at=205` },
+  "messages-empty-filter": { at: "/s/chat%2F4f2a%2Fturns?by=text&find=nothing-like-it" },
+  "messages-diff": { at: "/s/chat%2F4f2a%2Fturns?at=205&with=104" },
+  "messages-hex": { at: "/s/chat%2F4f2a%2Fturns?at=205&view=hex" },
+}
+
+for (const theme of THEMES) {
+  for (const size of SIZES) {
+    describe(`${theme} ${size.width}`, () => {
+      const pages = new Map<Server, Page>()
+
+      /** A page of its own for each server: the link is used once, the screens follow by their address. */
+      async function open(from: Server): Promise<Page> {
+        const known = pages.get(from)
+        if (known !== undefined) return known
+        const context = await browser.newContext({ viewport: size, colorScheme: theme, reducedMotion: "reduce" })
+        const page = await context.newPage()
+        page.on("console", (m) => m.type() === "error" && console.log(m.text()))
+        page.on("pageerror", (e) => console.log(e.message))
+        await page.goto(await from.freshLink())
+        await page.locator('[data-state="live"]').waitFor({ state: "attached" })
+        pages.set(from, page)
+        return page
+      }
+
+      afterAll(async () => {
+        for (const page of pages.values()) await page.context().close()
+      })
+
+      for (const [name, screen] of Object.entries(SCREENS)) {
+        test(name, async () => {
+          const page = await open(screen.empty ? empty : server)
+          await page.keyboard.press("Escape")
+          await page.evaluate((at) => (location.hash = at), screen.at)
+          await page.waitForTimeout(400)
+          await screen.act?.(page)
+          await page.waitForTimeout(300)
+          await page.screenshot({ path: join(OUT, `${name}-${theme}-${size.width}.png`) })
+        })
+      }
+    })
+  }
+}

@@ -1,0 +1,158 @@
+import { readFileSync } from "node:fs"
+import type { Browser, Page } from "playwright-core"
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest"
+import { accessibility } from "../lib/axe"
+import { launch, openPage } from "../lib/browser"
+import { Server } from "../lib/server"
+
+let server: Server
+let browser: Browser
+let page: Page
+let problems: string[]
+
+beforeAll(async () => {
+  browser = await launch()
+})
+
+afterAll(async () => {
+  await browser.close()
+})
+
+beforeEach(async () => {
+  server = await Server.start()
+  ;({ page, problems } = await openPage(browser))
+  await put("log", [])
+  for (let from = 0; from < 3000; from += 500) {
+    await append(Array.from({ length: 500 }, (_, i) => ({ n: from + i, kind: (from + i) % 100 === 0 ? "rare" : "common" })))
+  }
+  await page.goto(server.link)
+  await page.locator('[data-state="live"]').waitFor({ state: "attached" })
+  await open("/s/log")
+})
+
+afterEach(async () => {
+  await page.close()
+  expect(await server.stop()).toBe(0)
+})
+
+async function put(path: string, value: unknown): Promise<void> {
+  const response = await fetch(`${server.streams}/${path}`, { method: "PUT", body: JSON.stringify(value), headers: { "Content-Type": "application/json" } })
+  expect(response.ok).toBe(true)
+}
+
+async function append(value: unknown, path = "log"): Promise<void> {
+  const body = typeof value === "string" ? value : JSON.stringify(value)
+  const response = await fetch(`${server.streams}/${path}`, { method: "POST", body, headers: { "Content-Type": "application/json" } })
+  expect(response.ok).toBe(true)
+}
+
+const open = (hash: string) => page.evaluate((hash) => (location.hash = hash), hash)
+const message = (text: string) => page.getByRole("grid", { name: "Messages" }).getByRole("row").filter({ hasText: text })
+const filter = () => page.getByRole("textbox", { name: "Filter messages" })
+
+test("a filter finds, follows the tail, and is part of the address", async () => {
+  await message('"n":2999').waitFor()
+  await page.keyboard.press("/")
+  await filter().fill('$.kind = "rare"')
+  await filter().press("Enter")
+  await page.getByText("30 match").waitFor()
+  await message('"n":2900').waitFor()
+  expect(await message('"n":2999').count()).toBe(0)
+
+  await append([{ n: 9999, kind: "rare" }, { n: 1, kind: "common" }])
+  await page.getByText("31 match").waitFor()
+  await message('"n":9999').waitFor()
+
+  await page.reload()
+  await page.getByText("31 match").waitFor()
+  expect(await filter().inputValue()).toBe('$.kind = "rare"')
+
+  // Steps go from match to match.
+  await page.keyboard.press("g")
+  await page.getByRole("region", { name: "Message 0" }).waitFor()
+  await page.keyboard.press("j")
+  await page.getByRole("region", { name: "Message 100" }).waitFor()
+
+  await page.keyboard.press("/")
+  await filter().press("Escape")
+  await page.getByText("31 match").waitFor({ state: "detached" })
+  expect(problems).toEqual([])
+})
+
+test("a filter that is wrong says so", async () => {
+  await page.getByRole("combobox", { name: "Filter by" }).selectOption("regex")
+  await filter().fill("(")
+  await filter().press("Enter")
+  await page.getByText(/not a regular expression/).first().waitFor()
+  await filter().fill("n.:29[0-9]+,")
+  await filter().press("Enter")
+  await page.getByText("110 match").waitFor()
+  await filter().fill("no such thing")
+  await filter().press("Enter")
+  await page.getByText("No message matches").waitFor()
+  await page.getByText("3,000 looked at.").waitFor()
+})
+
+test("a failed seek is forgotten once it is corrected", async () => {
+  const field = page.getByRole("textbox", { name: "Seek to" })
+  await page.keyboard.press("s")
+  await field.fill("5000")
+  await field.press("Enter")
+  await page.getByText("The last message is 2,999.").waitFor()
+  await field.fill("1500")
+  await page.getByText("The last message is 2,999.").waitFor({ state: "detached" })
+  await field.press("Enter")
+  await message('"n":1500').waitFor()
+  await field.fill("x")
+  await field.press("Enter")
+  await page.getByText(/whole number/).waitFor()
+  await page.getByRole("button", { name: "First message" }).click()
+  await page.getByText(/whole number/).waitFor({ state: "detached" })
+  await page.getByRole("combobox", { name: "Seek by" }).selectOption("offset")
+  await field.fill("0000000000000000_0000000000000042")
+  await field.press("Enter")
+  await page.getByRole("region", { name: "Message 42" }).waitFor()
+})
+
+test("two messages are compared, and one is saved as it was written", async () => {
+  await put("docs", [])
+  await append('[{"id":9007199254740993,"title":"old","same":1.0}, {"id":9007199254740993,"title":"new","same":1.0}]', "docs")
+  await open("/s/docs?at=1")
+  await page.getByRole("button", { name: "Compare with another message" }).click()
+  const diff = page.getByRole("textbox", { name: "Message 1 against 0" })
+  await diff.getByText('"new"').waitFor()
+  await diff.getByText('"old"').waitFor()
+  expect(await accessibility(page)).toEqual([])
+  await page.getByRole("button", { name: "Compare with another message" }).click()
+
+  const download = page.waitForEvent("download")
+  await page.getByRole("button", { name: "Save" }).click()
+  const saved = await download
+  expect(saved.suggestedFilename()).toBe("docs-1.json")
+  expect(readFileSync(await saved.path(), "utf8")).toBe('{"id":9007199254740993,"title":"new","same":1.0}')
+
+  // The batch that it came with is one step away.
+  await page.getByRole("button", { name: "0", exact: true }).click()
+  await page.getByRole("region", { name: "Message 0" }).waitFor()
+  expect(problems).toEqual([])
+})
+
+test("a large message opens in part, and whole when asked", async () => {
+  await put("big", [])
+  const items = Array.from({ length: 20_000 }, (_, i) => ({ i, text: "x".repeat(30) }))
+  await append({ items, last: "the end" }, "big")
+  await open("/s/big?at=0")
+  await page.getByText(/ of 1\.\d MB shown/).waitFor()
+  await page.getByRole("button", { name: "Load all" }).click()
+  await page.getByText(/ of 1\.\d MB shown/).waitFor({ state: "detached" })
+  await page.getByRole("treeitem").filter({ hasText: "20,000 items" }).waitFor()
+  await page.getByRole("treeitem").filter({ hasText: "the end" }).waitFor()
+  await page.getByRole("tab", { name: "Base64" }).click()
+  await page.getByRole("tabpanel", { name: "Body as Base64" }).getByText(/^eyJpdGVtcyI6/).waitFor()
+})
+
+test("nothing on the screen is hard to reach or to read", async () => {
+  await message('"n":2999').click()
+  await page.getByRole("region", { name: "Message 2,999" }).waitFor()
+  expect(await accessibility(page)).toEqual([])
+})
