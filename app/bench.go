@@ -18,14 +18,17 @@ import (
 type benchCommand struct {
 	Servers []string `arg:"" name:"url" help:"Servers to measure, as URL or NAME=URL; the others are compared with the first."`
 
-	Scenario []string      `placeholder:"NAME" help:"Measure this one; may be repeated. Without, all of them."`
-	Rounds   int           `default:"5" help:"How often each is measured; medians are shown (default ${default})."`
-	Duration time.Duration `default:"3s" help:"How long each measurement lasts (default ${default})."`
-	Warmup   time.Duration `default:"500ms" help:"How long each is warmed up before (default ${default})."`
-	Ceiling  bool          `help:"Measure an HTTP handler that stores nothing as well."`
-	Disk     string        `placeholder:"FOLDER" help:"Measure appending to a file in this folder with fdatasync as well."`
-	Token    string        `placeholder:"SECRET" help:"Bearer token for all servers (TAILRACE_BENCH_TOKEN)."`
-	JSON     bool          `name:"json" help:"Print everything as JSON."`
+	Scenario    []string      `placeholder:"NAME" help:"Measure this one; may be repeated. Without, all of them."`
+	Rounds      int           `default:"5" help:"How often each is measured; medians are shown (default ${default})."`
+	Duration    time.Duration `default:"3s" help:"How long each measurement lasts (default ${default})."`
+	Warmup      time.Duration `default:"500ms" help:"How long each is warmed up before (default ${default})."`
+	CatchupMiB  int64         `name:"catchup-mib" default:"8" placeholder:"NUMBER" help:"Size of the stream that catch-up reads (default ${default})."`
+	IdleReaders int           `default:"1000" placeholder:"NUMBER" help:"Idle readers that the memory of one is computed from (default ${default})."`
+	Patience    time.Duration `default:"30s" help:"How long live readers may lack a message after the last one (default ${default})."`
+	Ceiling     bool          `help:"Measure an HTTP handler that stores nothing as well."`
+	Disk        string        `placeholder:"FOLDER" help:"Measure appending to a file in this folder with fdatasync as well."`
+	Token       string        `placeholder:"SECRET" help:"Bearer token for all servers (TAILRACE_BENCH_TOKEN)."`
+	JSON        bool          `name:"json" help:"Print everything as JSON."`
 }
 
 func (benchCommand) Help() string {
@@ -50,6 +53,7 @@ const clientGCPercent = 400
 func (c *benchCommand) Run(inv *invocation) error {
 	o := bench.Options{
 		Scenarios: c.Scenario, Rounds: c.Rounds, Duration: c.Duration, Warmup: c.Warmup, DiskDir: c.Disk,
+		CatchupBytes: c.CatchupMiB << 20, IdleReaders: c.IdleReaders, Patience: c.Patience,
 		Progress: func(line string) { fmt.Fprintln(inv.stderr, line) },
 	}
 	token := c.Token

@@ -36,10 +36,8 @@ func (a appends) run(ctx context.Context, c *cell) (Sample, error) {
 		streams = 1
 	}
 	stream := func(writer int) string { return c.path(writer % streams) }
-	for i := range streams {
-		if err := c.create(ctx, stream(i), contentType); err != nil {
-			return Sample{}, err
-		}
+	if err := c.create(ctx, contentType, streams); err != nil {
+		return Sample{}, err
 	}
 
 	header := c.server.with("Content-Type", contentType)
@@ -66,7 +64,7 @@ func (a appends) run(ctx context.Context, c *cell) (Sample, error) {
 	if err := a.verify(ctx, c, f, stream, m.done, perAppend); err != nil {
 		return Sample{}, err
 	}
-	return m.sample(1), nil
+	return m.sample(), nil
 }
 
 // verify reads back what was acknowledged.
@@ -82,12 +80,7 @@ func (a appends) verify(ctx context.Context, c *cell, f *form, stream func(int) 
 		}
 		want[path][w] = n * perAppend
 	}
-	for path, l := range want {
-		if err := c.verify(ctx, path, f, l); err != nil {
-			return err
-		}
-	}
-	return nil
+	return c.each(ctx, func(ctx context.Context, path string) error { return c.verify(ctx, path, f, want[path]) })
 }
 
 // verify compares a stream with what was acknowledged.
@@ -119,5 +112,5 @@ func creates(ctx context.Context, c *cell) (Sample, error) {
 	if err != nil {
 		return Sample{}, err
 	}
-	return m.sample(1), c.verifyCreated(ctx)
+	return m.sample(), c.verifyCreated(ctx)
 }

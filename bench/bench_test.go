@@ -62,6 +62,7 @@ func startNoOp(t *testing.T) string {
 func short(servers ...bench.Server) bench.Options {
 	return bench.Options{
 		Servers: servers, Rounds: 1, Warmup: 10 * time.Millisecond, Duration: 100 * time.Millisecond,
+		CatchupBytes: 1 << 20, IdleReaders: 20, Patience: time.Minute,
 	}
 }
 
@@ -69,7 +70,7 @@ func TestEveryScenario(t *testing.T) {
 	url := startTailrace(t, nil)
 	var progress []string
 	o := short(bench.Server{Name: "one", URL: url}, bench.Server{Name: "two", URL: url + "/v1/stream"})
-	o.Rounds, o.NoOp, o.DiskDir = 2, startNoOp(t), t.TempDir()
+	o.NoOp, o.DiskDir = startNoOp(t), t.TempDir()
 	o.Progress = func(line string) { progress = append(progress, line) }
 	report, err := bench.Run(t.Context(), o)
 	if err != nil {
@@ -84,14 +85,17 @@ func TestEveryScenario(t *testing.T) {
 			switch {
 			case r == nil || len(r.Rounds) == 0:
 				t.Errorf("%s: nothing measured on %s", m.Name, server)
-			case r.Operations == 0 || r.Rate <= 0 || r.P50 <= 0 || r.P99 < r.P50:
+			case r.Operations == 0 || r.Rate <= 0:
+				t.Errorf("%s on %s: %+v", m.Name, server, r.Sample)
+			case m.Name == "idle-readers": // its figure is another process's memory
+			case r.P50 <= 0 || r.P99 < r.P50:
 				t.Errorf("%s on %s: %+v", m.Name, server, r.Sample)
 			case (r.Ratio == nil) != (server == "one"):
 				t.Errorf("%s on %s: ratio %v", m.Name, server, r.Ratio)
 			}
 		}
 	}
-	if len(progress) < 2*2*len(report.Scenarios) {
+	if len(progress) < 2*len(report.Scenarios) {
 		t.Errorf("progress: %q", progress)
 	}
 	var text strings.Builder

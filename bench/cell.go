@@ -2,7 +2,6 @@ package bench
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -24,15 +23,24 @@ type cell struct {
 // path names stream i of the cell.
 func (c *cell) path(i int) string { return c.prefix + strconv.Itoa(i) }
 
-// create makes a stream.
-func (c *cell) create(ctx context.Context, path, contentType string) error {
-	return c.put(ctx, path, c.server.with("Content-Type", contentType))
+// create makes the first streams of the cell.
+func (c *cell) create(ctx context.Context, contentType string, count int) error {
+	header := c.server.with("Content-Type", contentType)
+	for i := range count {
+		c.made = append(c.made, c.path(i))
+	}
+	return c.each(ctx, func(ctx context.Context, path string) error { return c.putMade(ctx, path, header) })
 }
 
+// put makes a stream that is to be deleted again.
 func (c *cell) put(ctx context.Context, path string, h http.Header) error {
 	c.mu.Lock()
 	c.made = append(c.made, path)
 	c.mu.Unlock()
+	return c.putMade(ctx, path, h)
+}
+
+func (c *cell) putMade(ctx context.Context, path string, h http.Header) error {
 	return c.server.send(c.transport, c.server.request(ctx, http.MethodPut, path, h, nil), http.StatusCreated)
 }
 
@@ -41,7 +49,7 @@ func (c *cell) verifyCreated(ctx context.Context) error {
 	if c.server.noop {
 		return nil
 	}
-	return c.each(ctx, func(path string) error {
+	return c.each(ctx, func(ctx context.Context, path string) error {
 		r := c.server.request(ctx, http.MethodHead, path, c.server.header, nil)
 		res, err := c.transport.RoundTrip(r)
 		if err != nil {
@@ -56,29 +64,34 @@ func (c *cell) verifyCreated(ctx context.Context) error {
 }
 
 // each does something with all streams that were made, a few at a time.
-func (c *cell) each(ctx context.Context, do func(path string) error) error {
+// The first error ends it.
+func (c *cell) each(ctx context.Context, do func(ctx context.Context, path string) error) error {
 	const workers = 8
-	var (
-		running sync.WaitGroup
-		errs    [workers]error
-	)
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var running sync.WaitGroup
 	for w := range workers {
 		running.Go(func() {
-			for i := w; i < len(c.made) && errs[w] == nil && ctx.Err() == nil; i += workers {
-				errs[w] = do(c.made[i])
+			for i := w; i < len(c.made) && ctx.Err() == nil; i += workers {
+				if err := do(ctx, c.made[i]); err != nil {
+					cancel(err)
+				}
 			}
 		})
 	}
 	running.Wait()
-	return errors.Join(append(errs[:], ctx.Err())...)
+	return context.Cause(ctx)
 }
 
 // clean deletes the streams, also when the run is being ended.
 func (c *cell) clean(ctx context.Context) error {
 	defer c.transport.CloseIdleConnections()
+	if c.server.noop {
+		return nil
+	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
 	defer cancel()
-	err := c.each(ctx, func(path string) error {
+	err := c.each(ctx, func(ctx context.Context, path string) error {
 		r := c.server.request(ctx, http.MethodDelete, path, c.server.header, nil)
 		return c.server.send(c.transport, r, http.StatusNoContent, http.StatusOK, http.StatusNotFound)
 	})

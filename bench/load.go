@@ -11,7 +11,8 @@ import (
 // load is what clients do while a measurement lasts.
 type load struct {
 	workers int
-	most    int // operations after which the measurement ends early; 0: none
+	most    int           // operations after which the measurement ends early; 0: none
+	bytes   *atomic.Int64 // counts what has been received so far; nil: of no interest
 	// do is operation n of a worker. A worker has one under way at a time.
 	do func(ctx context.Context, worker, n int) error
 }
@@ -21,6 +22,7 @@ type measured struct {
 	done      ledger // operations of each worker, warm-up included
 	latencies []time.Duration
 	elapsed   time.Duration
+	bytes     int64 // received meanwhile
 	usage     usage
 }
 
@@ -84,6 +86,7 @@ func (c *cell) drive(ctx context.Context, l load) (*measured, error) {
 	}
 	wait(c.options.Warmup, reached[warmingUp])
 	m := &measured{done: ledger{}}
+	received := l.received()
 	meter := c.startMeter()
 	start := time.Now()
 	phase.Store(measuring)
@@ -95,6 +98,7 @@ func (c *cell) drive(ctx context.Context, l load) (*measured, error) {
 	phase.Store(stopping)
 	m.elapsed = time.Since(start)
 	m.usage = meter.stop()
+	m.bytes = l.received() - received
 	running.Wait()
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
@@ -106,16 +110,23 @@ func (c *cell) drive(ctx context.Context, l load) (*measured, error) {
 	return m, nil
 }
 
-// sample makes figures of it; each operation counts for perOperation.
-func (m *measured) sample(perOperation float64) Sample {
+func (l *load) received() int64 {
+	if l.bytes == nil {
+		return 0
+	}
+	return l.bytes.Load()
+}
+
+// sample makes figures of it, with the rate in operations.
+func (m *measured) sample() Sample {
 	s := Sample{
 		Operations: len(m.latencies),
 		Seconds:    m.elapsed.Seconds(),
 		PeakRSS:    m.usage.peakRSS,
 	}
-	s.Rate = float64(s.Operations) * perOperation / s.Seconds
+	s.Rate = float64(s.Operations) / s.Seconds
 	s.setLatencies(m.latencies)
-	s.setCPU(m.usage.cpu, s.Operations)
+	s.setCPU(m.usage.cpu, float64(s.Operations))
 	return s
 }
 
@@ -124,9 +135,10 @@ func (s *Sample) setLatencies(l []time.Duration) {
 	s.P50, s.P99 = micros(percentile(l, 50)), micros(percentile(l, 99))
 }
 
-func (s *Sample) setCPU(cpu *time.Duration, operations int) {
-	if cpu != nil && operations > 0 {
-		each := micros(*cpu) / float64(operations)
+// setCPU divides what the server computed among what it did.
+func (s *Sample) setCPU(cpu *time.Duration, done float64) {
+	if cpu != nil && done > 0 {
+		each := micros(*cpu) / done
 		s.CPU = &each
 	}
 }

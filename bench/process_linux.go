@@ -146,6 +146,7 @@ func (p *process) resetPeak() bool {
 }
 
 func (p *process) peakRSS() *int64 { return p.status("VmHWM:") }
+func (p *process) rss() *int64     { return p.status("VmRSS:") }
 
 // status reads a size from the process's status, nil when it is not known.
 func (p *process) status(field string) *int64 {

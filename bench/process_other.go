@@ -13,3 +13,4 @@ func (*process) id() int             { return 0 }
 func (*process) cpu() *time.Duration { return nil }
 func (*process) resetPeak() bool     { return false }
 func (*process) peakRSS() *int64     { return nil }
+func (*process) rss() *int64         { return nil }

@@ -81,5 +81,5 @@ func (o *Options) measureDisk(ctx context.Context) (s Sample, err error) {
 		}
 	}
 	m := measured{latencies: latencies, elapsed: time.Since(measuring)}
-	return m.sample(1), nil
+	return m.sample(), nil
 }

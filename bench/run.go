@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 	"time"
 )
@@ -16,6 +17,12 @@ type Options struct {
 	Rounds    int
 	Warmup    time.Duration
 	Duration  time.Duration // measured, for each scenario on each server in each round
+	// CatchupBytes is the size of the stream that catch-up reads.
+	CatchupBytes int64
+	// IdleReaders is how many readers the memory of one is computed from.
+	IdleReaders int
+	// Patience is how long live readers may lack messages after the last one.
+	Patience time.Duration
 	// NoOp is the address of a server made by ServeNoOp; "": without.
 	NoOp string
 	// DiskDir is a folder on the disk to compare with; "": without.
@@ -23,6 +30,9 @@ type Options struct {
 	// Progress is told of each measurement when it is done; nil: nobody is.
 	Progress func(line string)
 }
+
+// limit is how long a measurement may take beside the measured time.
+const limit = 10 * time.Minute
 
 // NoOpName and DiskName are the columns of the references.
 const (
@@ -87,8 +97,17 @@ func (o *Options) prepare() (chosen []scenario, servers []*server, err error) {
 		return nil, nil, &OptionError{"at least one round is needed"}
 	case o.Duration <= 0 || o.Warmup < 0:
 		return nil, nil, &OptionError{"the duration must be positive, and the warm-up not negative"}
+	case o.Patience <= 0:
+		return nil, nil, &OptionError{"the patience must be positive"}
+	case o.CatchupBytes < 1 || o.IdleReaders < 1:
+		return nil, nil, &OptionError{"catch-up needs a stream, and the memory of an idle reader at least one of them"}
 	case len(o.Servers) == 0:
 		return nil, nil, &OptionError{"no server is named"}
+	}
+	if o.DiskDir != "" {
+		if info, err := os.Stat(o.DiskDir); err != nil || !info.IsDir() {
+			return nil, nil, &OptionError{fmt.Sprintf("%s is no folder", o.DiskDir)}
+		}
 	}
 	names := map[string]bool{DiskName: true, NoOpName: true}
 	for _, named := range o.Servers {
@@ -123,6 +142,9 @@ func (o *Options) contenders(s scenario, servers []*server, runID string, round 
 			continue
 		}
 		all = append(all, contender{server.Name, func(ctx context.Context) (Sample, error) {
+			ctx, cancel := context.WithTimeoutCause(ctx, o.Warmup+o.Duration+limit,
+				fmt.Errorf("it was not done %v after the measured time", limit))
+			defer cancel()
 			c := &cell{
 				options:   *o,
 				server:    server,
@@ -148,9 +170,9 @@ func newRunID() string {
 // leaves behind, such as deletions, is not to meet the next one.
 func settle(ctx context.Context, servers []*server) {
 	const (
-		step     = 100 * time.Millisecond
-		patience = 5 * time.Second
-		idle     = step / 10
+		step    = 100 * time.Millisecond
+		longest = 5 * time.Second
+		idle    = step / 10
 	)
 	busy := func() (total time.Duration, known bool) {
 		for _, s := range servers {
@@ -164,7 +186,7 @@ func settle(ctx context.Context, servers []*server) {
 	if !known {
 		return
 	}
-	for deadline := time.Now().Add(patience); time.Now().Before(deadline); {
+	for deadline := time.Now().Add(longest); time.Now().Before(deadline); {
 		select {
 		case <-time.After(step):
 		case <-ctx.Done():

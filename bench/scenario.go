@@ -29,6 +29,10 @@ type scenario struct {
 func scenarios() []scenario {
 	return []scenario{
 		{
+			name: "idle-readers", help: "memory of the server for each SSE reader that gets nothing",
+			unit: "readers/s", figure: figureMemory, fresh: true, run: idleReaders,
+		},
+		{
 			name: ScenarioAppendSeq, help: "1 connection, one append after the other, 100 B",
 			unit: "appends/s", figure: figureRate, noop: true, run: appends{writers: 1, body: 100}.run,
 		},
@@ -55,6 +59,22 @@ func scenarios() []scenario {
 		{
 			name: "create", help: "16 connections that create streams",
 			unit: "streams/s", figure: figureRate, noop: true, run: creates,
+		},
+		{
+			name: "catchup", help: "4 readers of a whole byte stream of 64 KiB appends",
+			unit: "MB/s", figure: figureRate, run: catchup(false),
+		},
+		{
+			name: "catchup-json", help: "4 readers of a whole JSON stream of 100 B messages",
+			unit: "MB/s", figure: figureRate, run: catchup(true),
+		},
+		{
+			name: "fanout-sse", help: "300 SSE readers of one stream, 50 messages/s of 100 B",
+			unit: "deliveries/s", figure: figureLatency, run: fanout{readers: 300, rate: 50, follow: followSSE}.run,
+		},
+		{
+			name: "fanout-longpoll", help: "100 long-poll readers of one stream, 20 messages/s of 100 B",
+			unit: "deliveries/s", figure: figureLatency, run: fanout{readers: 100, rate: 20, follow: followLongPoll}.run,
 		},
 	}
 }

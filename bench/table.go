@@ -17,14 +17,14 @@ func (r *Report) WriteTables(out io.Writer) error {
 		func(m *Measured, x *Result) string {
 			return m.figureText(x.Sample) + ratioText(x.Ratio)
 		})
-	r.table(&b, "Latency", "p50 / p99 of one operation.",
+	r.table(&b, "Latency", "p50 / p99 of one operation: an append, a creation, the read of a whole stream, a delivery from the beginning of its append.",
 		func(_ *Measured, x *Result) string {
 			if x.P99 == 0 {
 				return ""
 			}
 			return duration(x.P50) + " / " + duration(x.P99)
 		})
-	r.table(&b, "Server CPU", "What the server's process computed for one operation.",
+	r.table(&b, "Server CPU", "What the server's process computed for one append or creation, for a megabyte of catch-up, for one delivery.",
 		func(_ *Measured, x *Result) string {
 			if x.CPU == nil {
 				return ""
@@ -134,7 +134,7 @@ func writeMarkdown(b *strings.Builder, rows [][]string) {
 func (m *Measured) figureText(s Sample) string {
 	switch m.Figure {
 	case figureLatency:
-		return duration(s.P99) + " p99"
+		return fmt.Sprintf("p99 %s at %s posts/s", duration(s.P99), number(s.Posts))
 	case figureMemory:
 		if s.PerReader == nil {
 			return ""
@@ -147,7 +147,10 @@ func (m *Measured) figureText(s Sample) string {
 // line tells of one measurement while the run goes on.
 func (s *scenario) line(x Sample) string {
 	m := Measured{Unit: s.unit, Figure: s.figure}
-	text := fmt.Sprintf("%-20s p50 %-8s p99 %-8s", m.figureText(x), duration(x.P50), duration(x.P99))
+	text := fmt.Sprintf("%-28s", m.figureText(x))
+	if x.P99 > 0 {
+		text += fmt.Sprintf(" p50 %-8s p99 %-8s", duration(x.P50), duration(x.P99))
+	}
 	if x.CPU != nil {
 		text += " cpu " + duration(*x.CPU)
 	}
