@@ -126,16 +126,6 @@ func (p *Program) Exit() int {
 	return p.cmd.ProcessState.ExitCode()
 }
 
-// Exited reports whether the process has ended.
-func (p *Program) Exited() bool {
-	select {
-	case <-p.exit:
-		return true
-	default:
-		return false
-	}
-}
-
 // CheckOutput fails the test when the program has logged an error.
 func (p *Program) CheckOutput() {
 	p.t.Helper()

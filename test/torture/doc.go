@@ -2,7 +2,7 @@
 // and checks, from outside, what it kept and what it told:
 //
 //   - SIGKILL at random moments under a mixed load of producers, plain appends,
-//     forks, closures, deletions and short TTLs ([TestKill]);
+//     forks, closures, deletions, short TTLs and subscriptions ([TestKill]);
 //   - thousands of live readers that one append wakes ([TestReaders]), and live
 //     readers whose stream is deleted or expires under them ([TestEnd]);
 //   - a disk that fills up and gets room again, and one that is read-only

@@ -13,10 +13,11 @@ import (
 )
 
 // TestKill kills the program again and again while tenants and the writers of
-// shared streams do everything a client can do. After each start, what the
-// clients know is compared with what is there.
+// shared streams do everything a client can do, and subscriptions to all streams
+// are worked on. After each start, what the clients know is compared with what is
+// there; at the end, everything is processed.
 func TestKill(t *testing.T) {
-	rounds, tenants, minOps, maxOps := 3, 6, 200, 800
+	rounds, tenants, minOps, maxOps := 5, 6, 200, 800
 	if large() {
 		rounds, tenants, minOps, maxOps = 20, 12, 300, 3000
 	}
@@ -29,6 +30,7 @@ func TestKill(t *testing.T) {
 	for i := range tenants {
 		clients = append(clients, newTenant(fmt.Sprintf("t%d", i), rng(uint64(i)), all))
 	}
+	watching := everything(t, rng)
 	dir, dice := t.TempDir(), rng(1<<32)
 
 	total := 0
@@ -38,19 +40,28 @@ func TestKill(t *testing.T) {
 		}
 		s := start(t, dir)
 		if round == 0 {
+			for _, w := range watching {
+				w.subscribe(s)
+			}
+			for _, w := range watching {
+				s.must(http.StatusCreated, http.MethodPut, w.wakeStream, "", "Content-Type", jsonType)
+			}
 			for _, sh := range all {
 				s.must(http.StatusCreated, http.MethodPut, sh.path, "", "Content-Type", sh.contentType)
 			}
 		}
-		verify(s, all, clients)
+		for _, w := range watching {
+			w.verify(s)
+		}
+		verify(s, all, clients, watching)
 		if round == rounds {
-			settle(s, all, clients)
+			settle(s, all, clients, watching)
 		}
 		if t.Failed() {
 			t.Fatalf("after %d kills", round)
 		}
 		if round < rounds {
-			total += load(s, all, clients, minOps+dice.IntN(maxOps-minOps), dice)
+			total += load(s, all, clients, watching, minOps+dice.IntN(maxOps-minOps), dice)
 		}
 		s.kill()
 	}
@@ -66,7 +77,7 @@ func killStart(t *testing.T, dir string, dice *rand.Rand) {
 
 // load lets all clients work until the server dies, a moment after some number
 // of acknowledged requests. It returns how many were acknowledged.
-func load(s *server, all []*shared, clients []*tenant, target int, dice *rand.Rand) int {
+func load(s *server, all []*shared, clients []*tenant, watching []*watchers, target int, dice *rand.Rand) int {
 	var acked atomic.Int64
 	var running sync.WaitGroup
 	moment := time.Duration(dice.Int64N(int64(3 * time.Millisecond)))
@@ -82,6 +93,9 @@ func load(s *server, all []*shared, clients []*tenant, target int, dice *rand.Ra
 			}
 		})
 	}
+	for _, w := range watching {
+		w.work(s.t.Context(), s, &running)
+	}
 	for _, tn := range clients {
 		work(tn.step)
 	}
@@ -95,7 +109,7 @@ func load(s *server, all []*shared, clients []*tenant, target int, dice *rand.Ra
 	return int(acked.Load())
 }
 
-func verify(s *server, all []*shared, clients []*tenant) {
+func verify(s *server, all []*shared, clients []*tenant, watching []*watchers) {
 	s.t.Helper()
 	for _, sh := range all {
 		sh.verify(s)
@@ -104,7 +118,18 @@ func verify(s *server, all []*shared, clients []*tenant) {
 	for _, tn := range clients {
 		tn.verify(s, reg)
 	}
-	known := map[string]bool{"json": true, "texts": true}
+	known := map[string]bool{}
+	for _, sh := range all {
+		known[sh.path] = true
+	}
+	for _, w := range watching {
+		known[w.wakeStream] = true
+	}
+	for path := range known {
+		if got := reg.events[path]; len(got) != 1 || got[0] != evInsert {
+			s.t.Errorf("%s: the registry announces %q", path, got)
+		}
+	}
 	for _, tn := range clients {
 		for _, sl := range tn.slots {
 			known[sl.path] = true
@@ -115,17 +140,12 @@ func verify(s *server, all []*shared, clients []*tenant) {
 			s.t.Errorf("the registry announces %s, which nobody has created", path)
 		}
 	}
-	for _, sh := range all {
-		if got := reg.events[sh.path]; len(got) != 1 || got[0] != evInsert {
-			s.t.Errorf("%s: the registry announces %q", sh.path, got)
-		}
-	}
 }
 
 // settle waits until the server has removed what it removes by itself, and
 // verifies once more: what has expired is gone, and so are deleted streams
 // without forks.
-func settle(s *server, all []*shared, clients []*tenant) {
+func settle(s *server, all []*shared, clients []*tenant, watching []*watchers) {
 	s.t.Helper()
 	for _, tn := range clients {
 		for _, sl := range tn.slots {
@@ -141,5 +161,9 @@ func settle(s *server, all []*shared, clients []*tenant) {
 			})
 		}
 	}
-	verify(s, all, clients)
+	verify(s, all, clients, watching)
+	// The last ones also hear of what the pools of the others do.
+	for _, w := range watching {
+		w.settle(s, writtenBy(all, clients))
+	}
 }

@@ -77,6 +77,13 @@ func position(token string) int {
 	return n
 }
 
+// incarnation is the part of an offset token that tells the streams apart that a
+// path has had.
+func incarnation(token string) string {
+	incarnation, _, _ := strings.Cut(token, "_")
+	return incarnation
+}
+
 // mark is an offset that the server gave, at the end of an append.
 type mark struct {
 	token    string
@@ -98,6 +105,7 @@ type life struct {
 	// closing is the request that closed the stream, if it had a producer.
 	closing *change
 
+	written bool // anything of its own, behind what is inherited
 	forks   []*life
 	deleted bool // by its client; forks may keep the data
 	gone    bool // nothing is left
@@ -224,6 +232,7 @@ func (c *change) apply(tip string) {
 		c.inherit(l, tip)
 	}
 	l.atoms = append(l.atoms, c.atoms...)
+	l.written = l.written || len(c.atoms) > 0
 	if len(c.atoms) > 0 || len(l.marks) == 0 {
 		l.marks = append(l.marks, mark{tip, position(tip)})
 	}
@@ -260,6 +269,5 @@ func (c *change) inherit(l *life, tip string) {
 		return
 	}
 	// The end of what is inherited has the tail's incarnation.
-	incarnation, _, _ := strings.Cut(tip, "_")
-	l.marks = append(l.marks, mark{fmt.Sprintf("%s_%016d", incarnation, base), base})
+	l.marks = append(l.marks, mark{fmt.Sprintf("%s_%016d", incarnation(tip), base), base})
 }
