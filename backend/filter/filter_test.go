@@ -152,6 +152,7 @@ func FuzzMatches(f *testing.F) {
 	f.Add(`$.a[*].b != "x"`, []byte(`{"a":[{"b":"x"}]}`))
 	f.Add(`$["a"] ~ b`, []byte(`{"a":"\u0062`))
 	f.Add(`a.*[3]>1e5`, []byte(`{"a":{"q":[1,2,3,4e9`))
+	f.Add(`$<0`, []byte(`,`))
 	f.Fuzz(func(_ *testing.T, pattern string, message []byte) {
 		if c, err := Parse(Path, pattern); err == nil {
 			c.Matches(message)

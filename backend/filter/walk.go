@@ -14,7 +14,8 @@ func find(doc []byte, path []step, fn func(value []byte) bool) bool {
 		return false
 	}
 	if len(path) == 0 {
-		return fn(doc[i:skipValue(doc, i)])
+		end := skipValue(doc, i)
+		return end > i && fn(doc[i:end]) // text that is no JSON may hold no value
 	}
 	s, rest := path[0], path[1:]
 	switch doc[i] {
