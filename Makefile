@@ -120,12 +120,11 @@ fuzz: ## Run every fuzz target for FUZZTIME (60s); not part of make test
 ROUNDS ?= 5
 DURATION ?= 3s
 SCENARIOS ?=
-IDLE_READERS ?= 9000
 
 .PHONY: bench
 bench: headless ## Measure against the reference server and write docs/performance.md's tables; takes half an hour
 	@scripts/setup.sh bench
-	@scripts/bench.sh $(HEADLESS) --rounds $(ROUNDS) --duration $(DURATION) --idle-readers $(IDLE_READERS) $(addprefix --scenario ,$(SCENARIOS))
+	@scripts/bench.sh $(HEADLESS) --rounds $(ROUNDS) --duration $(DURATION) $(addprefix --scenario ,$(SCENARIOS))
 
 CHECKS := check-format check-vet check-staticcheck check-errcheck check-deadcode check-api check-page check-tests
 

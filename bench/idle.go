@@ -98,47 +98,50 @@ func (c *cell) openReaders(ctx context.Context, path string) (conns []net.Conn, 
 }
 
 // openReader opens an SSE response and reads it up to its first control event.
-func (c *cell) openReader(ctx context.Context, path string) (conn net.Conn, err error) {
+func (c *cell) openReader(ctx context.Context, path string) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, idlePatience)
 	defer cancel()
 	dial := (&net.Dialer{}).DialContext
 	if c.server.root.Scheme == "https" {
 		dial = (&tls.Dialer{}).DialContext
 	}
-	if conn, err = dial(ctx, "tcp", c.server.address()); err != nil {
+	conn, err := dial(ctx, "tcp", c.server.address())
+	if err != nil {
 		return nil, err
 	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, conn.Close())
-		}
-	}()
+	if err := c.beginSSE(ctx, conn, path); err != nil {
+		return nil, errors.Join(err, conn.Close())
+	}
+	return conn, nil
+}
+
+func (c *cell) beginSSE(ctx context.Context, conn net.Conn, path string) error {
 	if err := conn.SetDeadline(time.Now().Add(idlePatience)); err != nil {
-		return nil, err
+		return err
 	}
 	r := c.server.request(ctx, http.MethodGet, path, c.server.with("Accept", "text/event-stream"), nil)
 	r.URL.RawQuery = protocol.QueryOffset + "=-1&" + protocol.QueryLive + "=" + protocol.LiveSSE
 	if err := r.Write(conn); err != nil {
-		return nil, err
+		return err
 	}
 	res, err := http.ReadResponse(bufio.NewReaderSize(conn, 1<<10), r)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if res.StatusCode != http.StatusOK {
-		return nil, unwanted(r, res)
+		return unwanted(r, res)
 	}
 	var seen []byte
 	buf := make([]byte, 512)
 	for !bytes.Contains(seen, []byte("streamNextOffset")) {
 		n, err := res.Body.Read(buf)
+		seen = append(seen, buf[:n]...)
 		if err == io.EOF {
-			return nil, errors.New("the SSE response ended before its first control event")
+			return fmt.Errorf("the SSE response ended before its first control event: %q", excerpt(seen))
 		}
 		if err != nil {
-			return nil, err
+			return err
 		}
-		seen = append(seen, buf[:n]...)
 	}
-	return conn, conn.SetDeadline(time.Time{})
+	return conn.SetDeadline(time.Time{})
 }

@@ -27,6 +27,8 @@ type liar struct {
 	read func(n int, messages [][]byte) [][]byte
 	// forget makes a server of empty promises: streams that were created are not there.
 	forget bool
+	// hangUp ends SSE responses before they begin.
+	hangUp bool
 	// known is the answer to an append of a producer.
 	known int
 
@@ -120,6 +122,9 @@ func (l *liar) tail(w http.ResponseWriter, r *http.Request, s *fibs, reader int)
 	sse := r.URL.Query().Get("live") == "sse"
 	if sse {
 		w.Header().Set("Content-Type", "text/event-stream")
+		if l.hangUp {
+			return
+		}
 		fmt.Fprintf(w, "event: control\ndata: {\"streamNextOffset\":\"%d\"}\n\n", from)
 		w.(http.Flusher).Flush()
 	}
@@ -250,6 +255,15 @@ func TestLostDeliveriesAreCaught(t *testing.T) {
 				t.Errorf("got %v", err)
 			}
 		})
+	}
+}
+
+func TestReadersThatCannotBeOpened(t *testing.T) {
+	o := short(bench.Server{URL: (&liar{hangUp: true}).start(t)})
+	o.Scenarios = []string{"idle-readers"}
+	_, err := bench.Run(t.Context(), o)
+	if err == nil || !strings.Contains(err.Error(), "ended before its first control event") {
+		t.Errorf("got %v", err)
 	}
 }
 
