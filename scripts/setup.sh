@@ -148,11 +148,30 @@ setup_bench() {
   npm_ci test
 }
 
+# The S3 server that tests of snapshots run against.
+VERSITYGW=v1.8.0
+
+# versitygw: installs it beside the built programs.
+versitygw() {
+  local program=build/bin/versitygw-$VERSITYGW
+  [ -x "$program" ] && return
+  say "building the S3 server for tests (versitygw $VERSITYGW)"
+  local work
+  work=$(mktemp -d)
+  # In a folder of its own: it has nothing to do with this module.
+  (cd "$work" && GOFLAGS='' GOBIN="$work" CGO_ENABLED=0 go install "github.com/versity/versitygw/cmd/versitygw@$VERSITYGW" >&2) ||
+    fail "versitygw could not be built"
+  mkdir -p build/bin
+  mv "$work/versitygw$(go env GOEXE)" "$program"
+  rm -rf "$work"
+}
+
 setup_test() {
   check_go
   check_node
   npm_ci frontend
   npm_ci test
+  versitygw
   local -a packages=()
   # shellcheck disable=SC2206 # a list
   can_build_desktop || packages+=($DESKTOP_PACKAGES)

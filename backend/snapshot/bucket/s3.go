@@ -1,0 +1,267 @@
+package bucket
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/minio/minio-go/v7"
+	"github.com/minio/minio-go/v7/pkg/credentials"
+	"github.com/zalando/go-keyring"
+)
+
+// partBytes is the size of the parts of an upload: 10,000 of them make the
+// largest object, 160 GB.
+const partBytes = 16 << 20
+
+// retries of a call that failed for a reason that may pass; minio backs off.
+const retries = 4
+
+// KeyringService is the name under which keys stand in the system's keyring, as
+// ACCESS:SECRET.
+const KeyringService = "tailrace"
+
+var (
+	errNotWritten  = errors.New("the file was not written to its end")
+	errUploadEnded = errors.New("the upload has ended")
+)
+
+// s3 keeps files in a bucket.
+type s3 struct {
+	client *minio.Client
+	bucket string
+	prefix string
+	where  string
+}
+
+func openS3(t Target) (*s3, error) {
+	name, prefix, err := splitS3(t.Location)
+	if err != nil {
+		return nil, err
+	}
+	endpoint := t.Endpoint
+	if endpoint == "" {
+		endpoint = "https://s3.amazonaws.com"
+	}
+	u, err := url.Parse(endpoint)
+	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || strings.Trim(u.Path, "/") != "" || u.User != nil {
+		return nil, fmt.Errorf("endpoint %q: expected http://host:port or https://host", t.Endpoint)
+	}
+	lookup := minio.BucketLookupAuto
+	if t.PathStyle {
+		lookup = minio.BucketLookupPath
+	}
+	s := &s3{bucket: name, prefix: prefix, where: u.Host + ", bucket " + name}
+	keys, err := keysOf(t)
+	if err != nil {
+		return nil, &Error{Problem: ProblemKeys, Where: s.where, Advice: err.Error(), Err: err}
+	}
+	s.client, err = minio.New(u.Host, &minio.Options{
+		Creds: keys, Secure: u.Scheme == "https", Region: t.Region, BucketLookup: lookup, MaxRetries: retries,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("endpoint %q: %w", t.Endpoint, err)
+	}
+	return s, nil
+}
+
+// keysOf finds the keys of a target.
+func keysOf(t Target) (*credentials.Credentials, error) {
+	switch {
+	case t.Keys != nil:
+		return credentials.NewStaticV4(t.Keys.Access, t.Keys.Secret, t.Keys.Session), nil
+	case t.Keyring != "":
+		entry, err := keyring.Get(KeyringService, t.Keyring)
+		if err != nil {
+			return nil, fmt.Errorf("the keyring has no keys under %q: %w", t.Keyring, err)
+		}
+		access, secret, ok := strings.Cut(entry, ":")
+		if !ok {
+			return nil, fmt.Errorf("the entry %q of the keyring is not ACCESS:SECRET", t.Keyring)
+		}
+		return credentials.NewStaticV4(access, secret, ""), nil
+	default:
+		// A role of the machine is asked for last, and not for long: most are not in a
+		// cloud.
+		return credentials.NewChainCredentials([]credentials.Provider{
+			&credentials.EnvAWS{},
+			&credentials.FileAWSCredentials{},
+			&credentials.IAM{Client: &http.Client{Timeout: 3 * time.Second}},
+		}), nil
+	}
+}
+
+func (s *s3) name(key string) string {
+	if s.prefix == "" {
+		return key
+	}
+	return s.prefix + "/" + key
+}
+
+func (s *s3) Location(key string) string { return "s3://" + s.bucket + "/" + s.name(key) }
+
+// Put streams a file in parts, two of which are in memory at a time.
+func (s *s3) Put(ctx context.Context, key string, write func(io.Writer) error) error {
+	if err := s.haveKeys(); err != nil {
+		return err
+	}
+	s.sweep(ctx, s.name(key))
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	pr, pw := io.Pipe()
+	var writing sync.WaitGroup
+	var wrote error
+	writing.Go(func() {
+		if wrote = write(pw); wrote == nil {
+			pw.Close()
+			return
+		}
+		// Never wrote itself: some errors would look like the end of the file.
+		pw.CloseWithError(errNotWritten)
+	})
+	_, err := s.client.PutObject(ctx, s.bucket, s.name(key), pr, -1, minio.PutObjectOptions{
+		PartSize: partBytes, NumThreads: 2, ConcurrentStreamParts: true, ContentType: "application/octet-stream",
+	})
+	pr.CloseWithError(errUploadEnded)
+	writing.Wait()
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if wrote != nil && !errors.Is(wrote, errUploadEnded) {
+		return wrote // what failed first
+	}
+	return s.explain(err)
+}
+
+// sweep aborts uploads below a key's folder that nobody goes on with.
+func (s *s3) sweep(ctx context.Context, name string) {
+	dir := name[:strings.LastIndex(name, "/")+1]
+	for up := range s.client.ListIncompleteUploads(ctx, s.bucket, dir, true) {
+		if up.Err != nil {
+			return // some servers cannot list them; the upload meets real errors itself
+		}
+		if time.Since(up.Initiated) > staleAfter {
+			_ = s.client.RemoveIncompleteUpload(ctx, s.bucket, up.Key) // the next one tries again
+		}
+	}
+}
+
+func (s *s3) Open(ctx context.Context, key string) (io.ReadCloser, error) {
+	if err := s.haveKeys(); err != nil {
+		return nil, err
+	}
+	o, err := s.client.GetObject(ctx, s.bucket, s.name(key), minio.GetObjectOptions{})
+	if err != nil {
+		return nil, s.explain(err)
+	}
+	if _, err := o.Stat(); err != nil {
+		return nil, errors.Join(s.explain(err), o.Close())
+	}
+	return &explained{o, s}, nil
+}
+
+// explained names the problems met while an object is read.
+type explained struct {
+	*minio.Object
+	s *s3
+}
+
+func (r *explained) Read(p []byte) (int, error) {
+	n, err := r.Object.Read(p)
+	if err != nil && err != io.EOF {
+		err = r.s.explain(err)
+	}
+	return n, err
+}
+
+func (s *s3) Range(ctx context.Context, key string, offset int64, length int) (b []byte, err error) {
+	if err := s.haveKeys(); err != nil {
+		return nil, err
+	}
+	if length == 0 {
+		return nil, nil
+	}
+	var o minio.GetObjectOptions
+	if err := o.SetRange(offset, offset+int64(length)-1); err != nil {
+		return nil, err
+	}
+	r, err := s.client.GetObject(ctx, s.bucket, s.name(key), o)
+	if err != nil {
+		return nil, s.explain(err)
+	}
+	defer func() { err = errors.Join(err, r.Close()) }()
+	b = make([]byte, length)
+	if _, err := io.ReadFull(r, b); err != nil {
+		return nil, s.explain(err)
+	}
+	return b, nil
+}
+
+func (s *s3) Stat(ctx context.Context, key string) (Object, error) {
+	if err := s.haveKeys(); err != nil {
+		return Object{}, err
+	}
+	info, err := s.client.StatObject(ctx, s.bucket, s.name(key), minio.StatObjectOptions{})
+	if err != nil {
+		return Object{}, s.explain(err)
+	}
+	return Object{Key: key, Size: info.Size, Modified: info.LastModified}, nil
+}
+
+func (s *s3) List(ctx context.Context, prefix string) (objects []Object, err error) {
+	if err := s.haveKeys(); err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	skip := len(s.name(""))
+	for o := range s.client.ListObjects(ctx, s.bucket, minio.ListObjectsOptions{Prefix: s.name(prefix), Recursive: true}) {
+		if o.Err != nil {
+			return nil, s.explain(o.Err)
+		}
+		objects = append(objects, Object{Key: o.Key[skip:], Size: o.Size, Modified: o.LastModified})
+	}
+	return objects, nil
+}
+
+func (s *s3) Delete(ctx context.Context, key string) error {
+	if err := s.haveKeys(); err != nil {
+		return err
+	}
+	err := s.explain(s.client.RemoveObject(ctx, s.bucket, s.name(key), minio.RemoveObjectOptions{}))
+	if ProblemOf(err) == ProblemMissing {
+		return nil
+	}
+	return err
+}
+
+func (s *s3) Test(ctx context.Context) error {
+	if err := s.haveKeys(); err != nil {
+		return err
+	}
+	// Asking whether the bucket exists would be a HEAD, whose answer has no reasons.
+	list, cancel := context.WithCancel(ctx)
+	defer cancel()
+	for o := range s.client.ListObjects(list, s.bucket, minio.ListObjectsOptions{Prefix: s.name(""), MaxKeys: 1}) {
+		if o.Err != nil {
+			return s.explain(o.Err)
+		}
+		break
+	}
+	return try(ctx, s)
+}
+
+// haveKeys says so when there are none, instead of asking as a stranger.
+func (s *s3) haveKeys() error {
+	v, err := s.client.GetCreds()
+	if err == nil && v.AccessKeyID != "" {
+		return nil
+	}
+	return s.problem(ProblemKeys, "there are no keys: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, write them to ~/.aws/credentials, or name a keyring entry", err)
+}
