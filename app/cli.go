@@ -21,6 +21,7 @@ type grammar struct {
 	Token      tokenCommands      `cmd:"" help:"Make tokens that programs authenticate with."`
 	WebhookKey webhookKeyCommands `cmd:"" help:"Rotate the key that signs webhooks."`
 	Trust      trustCommands      `cmd:"" help:"Make HTTPS trusted on this machine, or undo that."`
+	Snapshot   snapshotCommands   `cmd:"" help:"Take, verify and restore snapshots of streams."`
 	Bench      benchCommand       `cmd:"" help:"Measure Durable Streams servers against each other."`
 	BenchNoop  benchNoOpCommand   `cmd:"" hidden:""`
 	Version    versionCommand     `cmd:"" help:"Print version, commit, Go version and kind of build."`
@@ -53,6 +54,9 @@ type settings struct {
 	BodyTimeout             string `placeholder:"DURATION" group:"Limits" help:"${body_timeout}"`
 	MaxLiveReaders          string `placeholder:"NUMBER" group:"Limits" help:"${max_live_readers}"`
 	MaxLiveReadersPerClient string `placeholder:"NUMBER" group:"Limits" help:"${max_live_readers_per_client}"`
+
+	Targets         string `placeholder:"NAME=PLACE,…" group:"Snapshots" help:"${targets}"`
+	SnapshotOnClose string `placeholder:"GLOB=TARGET,…" group:"Snapshots" help:"${snapshot_on_close}"`
 
 	LogLevel string `placeholder:"LEVEL" group:"Logging" help:"${log_level}"`
 }
@@ -109,6 +113,7 @@ func (inv *invocation) parse(args []string) (runner, error) {
 			{Key: config.GroupAccess, Title: config.GroupAccess},
 			{Key: config.GroupReads, Title: config.GroupReads},
 			{Key: config.GroupLimits, Title: config.GroupLimits},
+			{Key: config.GroupKeep, Title: config.GroupKeep},
 			{Key: config.GroupLog, Title: config.GroupLog},
 		}),
 		vars,

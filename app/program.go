@@ -21,6 +21,10 @@ const (
 	exitOK     = 0
 	exitFailed = 1 // it was asked for something it can do, and that failed
 	exitUsage  = 2 // a flag, argument, variable or configuration value is wrong
+	// Of commands about snapshots only.
+	exitDamaged  = 3 // the file is not what was written
+	exitTarget   = 4 // the folder or bucket does not work
+	exitConflict = 5 // there is no such stream, or one is in the way
 )
 
 // Program is what the binary brings along.
@@ -60,6 +64,10 @@ func (p Program) Main(ctx context.Context, args, env []string, stdout, stderr io
 	var usage *usageError
 	if errors.As(err, &usage) {
 		return exitUsage
+	}
+	var status interface{ exitStatus() int }
+	if errors.As(err, &status) {
+		return status.exitStatus()
 	}
 	return exitFailed
 }

@@ -19,6 +19,7 @@ import (
 	"tailrace/backend/metrics"
 	"tailrace/backend/protocol"
 	"tailrace/backend/server"
+	"tailrace/backend/snapshot"
 	"tailrace/backend/store"
 	"tailrace/backend/subscription"
 )
@@ -48,6 +49,7 @@ type Backend struct {
 	store  *store.DB
 	engine *engine.Engine
 	subs   *subscription.Manager
+	snaps  *snapshot.Manager
 	gate   *inspect.Gate
 
 	data, inspector *listener
@@ -102,6 +104,9 @@ func open(o Options) (_ *Backend, err error) {
 	if b.engine, err = engine.Open(base, b.store, engine.Options{Now: o.Now, Log: o.Log}); err != nil {
 		return nil, err
 	}
+	if b.snaps, err = b.openSnapshots(o); err != nil {
+		return nil, err
+	}
 	if b.subs, err = b.openSubscriptions(base, o); err != nil {
 		return nil, err
 	}
@@ -154,6 +159,20 @@ func (b *Backend) openSubscriptions(ctx context.Context, o Options) (*subscripti
 	return subscription.Open(ctx, so)
 }
 
+func (b *Backend) openSnapshots(o Options) (*snapshot.Manager, error) {
+	targets, err := o.Config.SnapshotTargets()
+	if err != nil {
+		return nil, err
+	}
+	so := snapshot.Options{
+		Store: b.store, Engine: b.engine, Targets: targets, Program: "tailrace " + o.Version, Now: o.Now, Log: o.Log,
+	}
+	for _, r := range o.Config.OnClose() {
+		so.OnClose = append(so.OnClose, snapshot.Rule{Glob: r[0], Target: r[1]})
+	}
+	return snapshot.Open(so), nil
+}
+
 func (b *Backend) protocolHandler(o Options) http.Handler {
 	hosts := o.Config.Hosts
 	host, anyAddress := o.Config.ListenHost()
@@ -187,6 +206,7 @@ func (b *Backend) inspectHandler(o Options) http.Handler {
 		Engine:        b.engine,
 		Store:         b.store,
 		Subscriptions: b.subs,
+		Snapshots:     b.snaps,
 		Limits:        l,
 		Gate:          b.gate,
 		Info: inspect.Info{
@@ -266,6 +286,9 @@ func (b *Backend) shutdown(ctx context.Context) error {
 	b.running.Wait()
 	if b.subs != nil {
 		b.subs.Close()
+	}
+	if b.snaps != nil {
+		b.snaps.Close()
 	}
 	if b.engine != nil {
 		b.engine.Close()

@@ -44,6 +44,9 @@ type Config struct {
 	MaxMessagesPerAppend int   // most messages in one JSON array
 	MaxJSONDepth         int   // deepest nesting of one JSON message
 
+	Targets         []string // places for snapshots, as NAME=PLACE
+	SnapshotOnClose []string // what is kept when streams are closed, as GLOB=NAME
+
 	LogLevel string // debug, info, warn or error
 }
 

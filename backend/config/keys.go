@@ -37,6 +37,7 @@ const (
 	GroupAccess = "Who may connect"
 	GroupReads  = "Reads"
 	GroupLimits = "Limits"
+	GroupKeep   = "Snapshots"
 	GroupLog    = "Logging"
 )
 
@@ -158,6 +159,18 @@ func Keys() []Key {
 			check: func(c Config) error {
 				return checkInt("max_live_readers_per_client", c.MaxLiveReadersPerClient, 1, 1<<20)
 			},
+		},
+		{
+			Name: "targets", Group: GroupKeep,
+			Help:  `Places for snapshots, as NAME=PLACE: an absolute folder, or a bucket such as s3://bucket/prefix?endpoint=http://127.0.0.1:9000&region=us-east-1&path_style=true&keyring=ENTRY`,
+			field: func(c *Config) any { return &c.Targets },
+			check: checkTargets,
+		},
+		{
+			Name: "snapshot_on_close", Group: GroupKeep,
+			Help:  "Snapshots to take when streams are closed, as GLOB=TARGET, such as orders/**=backups",
+			field: func(c *Config) any { return &c.SnapshotOnClose },
+			check: checkOnClose,
 		},
 		{
 			Name: "log_level", Group: GroupLog,

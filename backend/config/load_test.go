@@ -84,7 +84,9 @@ func TestLoadEverySetting(t *testing.T) {
 			{Name: "admin", Level: access.Full, Hash: access.HashOf("y")},
 		},
 		MaxQueryBytes: 777, BodyTimeout: 7 * time.Second, MaxLiveReaders: 77, MaxLiveReadersPerClient: 7,
-		LogLevel: "error",
+		Targets:         []string{"here=" + filepath.Join(dir, "x"), "there=s3://b/p?endpoint=http://127.0.0.1:1&path_style=true"},
+		SnapshotOnClose: []string{"a/**=here", "b=there"},
+		LogLevel:        "error",
 	}
 
 	var file bytes.Buffer
@@ -250,6 +252,7 @@ func TestTemplate(t *testing.T) {
 	}
 	want := Default()
 	want.CORSOrigins, want.Hosts, want.InspectSet = []string{}, []string{}, true
+	want.Targets, want.SnapshotOnClose = []string{}, []string{}
 	if diff := cmp.Diff(want, l.Config); diff != "" {
 		t.Errorf("with every key uncommented the settings are not the defaults (-want +got):\n%s", diff)
 	}

@@ -32,8 +32,10 @@ type command struct {
 	branch   *CreateRequest
 	unbranch bool
 	collect  bool
-	sync     bool // nothing: a reply means that all before is published
-	end      bool // store the deadline and take no more commands
+	capture  bool            // return what is there
+	restore  *restoreRequest // put a stream there
+	sync     bool            // nothing: a reply means that all before is published
+	end      bool            // store the deadline and take no more commands
 	reply    chan result
 }
 
@@ -41,6 +43,7 @@ type result struct {
 	branch   *branch
 	created  Created
 	appended Appended
+	captured Captured
 	err      error
 }
 
@@ -229,6 +232,10 @@ func (s *sequencer) processOne(c command) {
 		r.branch, r.err = s.resolve(c.branch)
 	case c.collect:
 		r.err = s.collect()
+	case c.capture:
+		r.captured, r.err = s.capture()
+	case c.restore != nil:
+		r.err = s.restore(c.restore)
 	}
 	switch {
 	case c.alarm:
@@ -353,6 +360,10 @@ func (s *sequencer) drop(st *State) error {
 	if err != nil || (inUse && st.Deleted) {
 		return err
 	}
+	next, err := s.freeIncarnation(st)
+	if err != nil {
+		return err
+	}
 	stream := st.Stream
 	w := &store.Write{Stream: &stream, Now: s.engine.clock.wall().UnixMilli()}
 	if inUse {
@@ -371,7 +382,7 @@ func (s *sequencer) drop(st *State) error {
 		s.topic.Publish(State{Exists: true, Stream: stream})
 		return nil
 	}
-	s.nextIncarnation = st.Incarnation + 1
+	s.nextIncarnation = next
 	s.producers = nil
 	s.producerCount.Store(0)
 	s.topic.Publish(State{})

@@ -15,6 +15,7 @@ import (
 	"tailrace/backend/engine"
 	"tailrace/backend/loopback"
 	"tailrace/backend/protocol"
+	"tailrace/backend/snapshot"
 	"tailrace/backend/store"
 	"tailrace/backend/subscription"
 )
@@ -25,6 +26,7 @@ type Options struct {
 	Store  *store.DB
 	// Subscriptions holds the keys that sign webhooks.
 	Subscriptions *subscription.Manager
+	Snapshots     *snapshot.Manager
 	Limits        protocol.Limits
 	Gate          *Gate
 	Info          Info
@@ -82,6 +84,7 @@ func (s *Server) describe(mux *http.ServeMux) huma.API {
 	s.registerFilter(api)
 	s.registerWrites(api)
 	s.registerEvents(api)
+	s.registerSnapshots(api)
 	return api
 }
 

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strconv"
 
+	"tailrace/backend/engine"
 	"tailrace/backend/protocol"
 	"tailrace/backend/store"
 	"tailrace/backend/subscription"
@@ -40,6 +41,7 @@ var replies = []struct {
 	{protocol.ErrNewEpochSeq, reply{http.StatusBadRequest, "NEW_EPOCH_SEQ"}},
 	{protocol.ErrEmptyBody, reply{http.StatusBadRequest, "EMPTY_BODY"}},
 	{protocol.ErrNoContentType, reply{http.StatusBadRequest, "NO_CONTENT_TYPE"}},
+	{engine.ErrPathTaken, reply{http.StatusConflict, "PATH_TAKEN"}},
 	{protocol.ErrShuttingDown, reply{http.StatusServiceUnavailable, "SHUTTING_DOWN"}},
 	{store.ErrDiskFull, reply{http.StatusInsufficientStorage, "DISK_FULL"}},
 	{store.ErrReadOnlyDisk, reply{http.StatusInsufficientStorage, "READ_ONLY_DISK"}},

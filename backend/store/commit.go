@@ -49,6 +49,8 @@ type Write struct {
 	// Subscriptions are changed in the same transaction, as is Key.
 	Subscriptions []*SubscriptionChange
 	Key           *KeyChange
+
+	also also
 }
 
 // name says what a write is about, for errors.
@@ -58,6 +60,8 @@ func (w *Write) name() string {
 		return w.Stream.Path
 	case len(w.Subscriptions) > 0:
 		return w.Subscriptions[0].Sub.ID
+	case w.also.do != nil:
+		return w.also.name
 	default:
 		return "key"
 	}
@@ -93,6 +97,7 @@ type committer struct {
 	nextSeq int64
 	deleted int64 // ops below this arrival number are gone from the table
 	garbage bool  // rows of deleted streams may be left
+	closed  bool  // snapshots of closed streams were asked for
 	reserve reserve
 	full    bool      // the reserve has been given up
 	looked  time.Time // when it was last tried to make it whole
@@ -108,7 +113,7 @@ func (d *DB) newCommitter(ctx context.Context) (*committer, error) {
 		return nil, fmt.Errorf("open the log: %w", err)
 	}
 	c := &committer{db: d, conn: conn, nextSeq: next, garbage: true, reserve: d.reserve()}
-	if err := errors.Join(c.stmts.prepare(ctx, conn), c.watch.load(ctx, c)); err != nil {
+	if err := errors.Join(c.stmts.prepare(ctx, conn), c.watch.load(ctx, c), c.abandonRestores(ctx, 0)); err != nil {
 		return nil, errors.Join(fmt.Errorf("open the log: %w", err), c.close())
 	}
 	return c, nil
@@ -250,6 +255,10 @@ func (c *committer) commit(ctx context.Context, group []*request) error {
 		c.db.publishRegistry(announced)
 	}
 	c.watch.notify(c.db)
+	if c.closed {
+		c.closed = false
+		c.db.onClose.wake()
+	}
 	return nil
 }
 
@@ -312,7 +321,7 @@ func (c *committer) apply(ctx context.Context, r *request, seq *int64) error {
 		}
 	}
 	if s == nil {
-		return nil
+		return c.applyAlso(ctx, w)
 	}
 	if err := c.watchWrite(ctx, w); err != nil {
 		return err
@@ -345,6 +354,21 @@ func (c *committer) apply(ctx context.Context, r *request, seq *int64) error {
 		if _, err := c.stmts.touch.ExecContext(ctx, s.Deadline, s.ID); err != nil {
 			return fmt.Errorf("touch stream: %w", err)
 		}
+	}
+	if some, err := c.addTasks(ctx, w); err != nil {
+		return err
+	} else if some {
+		c.closed = true
+	}
+	return c.applyAlso(ctx, w)
+}
+
+func (c *committer) applyAlso(ctx context.Context, w *Write) error {
+	if w.also.do == nil {
+		return nil
+	}
+	if err := w.also.do(ctx, c); err != nil {
+		return fmt.Errorf("%s: %w", w.also.name, err)
 	}
 	return nil
 }

@@ -44,6 +44,7 @@ type DB struct {
 	ids      idAllocator
 	registry registry
 	onWork   atomic.Pointer[func(id string, n Notice)]
+	onClose  onClose
 
 	commits        histogram
 	writes, failed atomic.Uint64
@@ -137,7 +138,9 @@ func (d *DB) recover(ctx context.Context) (nextSeq int64, err error) {
 	if err := errors.Join(
 		d.write.QueryRowContext(ctx, "SELECT value FROM settings WHERE name = 'sealed_seq'").Scan(&sealedSeq),
 		d.write.QueryRowContext(ctx, "SELECT coalesce(max(seq), 0) FROM ops").Scan(&lastSeq),
-		d.write.QueryRowContext(ctx, "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'streams'").Scan(&d.ids.last),
+		// Numbers of streams whose restoration was not finished are used up as well.
+		d.write.QueryRowContext(ctx, `SELECT coalesce(max(n), 0) FROM (SELECT seq AS n FROM sqlite_sequence WHERE name = 'streams'
+			UNION ALL SELECT stream FROM restoring UNION ALL SELECT stream FROM garbage)`).Scan(&d.ids.last),
 	); err != nil {
 		return 0, fmt.Errorf("open the log: %w", err)
 	}

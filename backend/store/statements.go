@@ -43,7 +43,8 @@ func (s *statements) prepare(ctx context.Context, conn *sql.Conn) error {
 		{&s.touch, "UPDATE streams SET deadline = ? WHERE id = ?"},
 		{&s.softDelete, "UPDATE streams SET deleted_at = ?, deadline = NULL WHERE id = ?"},
 		{&s.deleteStream, "DELETE FROM streams WHERE id = ?"},
-		{&s.insertTombstone, "INSERT OR REPLACE INTO tombstones (path, incarnation) VALUES (?, ?)"},
+		{&s.insertTombstone, `INSERT INTO tombstones (path, incarnation) VALUES (?, ?)
+			ON CONFLICT (path) DO UPDATE SET incarnation = max(incarnation, excluded.incarnation)`},
 		{&s.insertGarbage, "INSERT INTO garbage (stream) VALUES (?)"},
 		{&s.insertOp, `INSERT INTO ops
 			(seq, stream, offset, time, closing, producer, epoch, producer_seq, stream_seq, sizes, payload)

@@ -137,12 +137,3 @@ func ProblemOf(err error) string {
 	}
 	return ""
 }
-
-// Temporary reports whether a failure may pass by itself.
-func Temporary(err error) bool {
-	switch ProblemOf(err) {
-	case ProblemName, ProblemConnect, ProblemUnavailable:
-		return true
-	}
-	return false
-}

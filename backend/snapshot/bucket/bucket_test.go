@@ -178,7 +178,7 @@ func TestServerKilledDuringUpload(t *testing.T) {
 		_, err := w.Write(noise(40 << 20))
 		return err
 	})
-	if bucket.ProblemOf(err) != bucket.ProblemConnect || !bucket.Temporary(err) {
+	if bucket.ProblemOf(err) != bucket.ProblemConnect {
 		t.Errorf("put: %v", err)
 	}
 	if _, err := os.Stat(filepath.Join(g.data, "snapshots", "k")); !errors.Is(err, os.ErrNotExist) {

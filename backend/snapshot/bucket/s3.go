@@ -119,7 +119,7 @@ func (s *s3) Put(ctx context.Context, key string, write func(io.Writer) error) e
 	var wrote error
 	writing.Go(func() {
 		if wrote = write(pw); wrote == nil {
-			pw.Close()
+			pw.CloseWithError(nil) // the end of the file
 			return
 		}
 		// Never wrote itself: some errors would look like the end of the file.
@@ -248,11 +248,8 @@ func (s *s3) Test(ctx context.Context) error {
 	// Asking whether the bucket exists would be a HEAD, whose answer has no reasons.
 	list, cancel := context.WithCancel(ctx)
 	defer cancel()
-	for o := range s.client.ListObjects(list, s.bucket, minio.ListObjectsOptions{Prefix: s.name(""), MaxKeys: 1}) {
-		if o.Err != nil {
-			return s.explain(o.Err)
-		}
-		break
+	if o := <-s.client.ListObjects(list, s.bucket, minio.ListObjectsOptions{Prefix: s.name(""), MaxKeys: 1}); o.Err != nil {
+		return s.explain(o.Err)
 	}
 	return try(ctx, s)
 }

@@ -22,14 +22,13 @@ const (
 
 // Lengths of what has a fixed one.
 const (
-	prefixBytes  = len(magic) + 2 + 2 // magic, version, reserved
-	blockHead    = 1 + 1 + 2 + 4      // type, flags, reserved, length
-	blockSum     = 4
-	segmentHead  = 4*8 + 4*4
-	indexEntry   = 8 + 4 + 4*8
-	trailerBody  = 4 + 3*8 + 2*8 + 32
-	trailerBlock = blockHead + trailerBody + blockSum
-	footerBytes  = 8 + len(endMagic)
+	prefixBytes = len(magic) + 2 + 2 // magic, version, reserved
+	blockHead   = 1 + 1 + 2 + 4      // type, flags, reserved, length
+	blockSum    = 4
+	segmentHead = 4*8 + 4*4
+	indexEntry  = 8 + 4 + 4*8
+	trailerBody = 4 + 3*8 + 2*8 + 32
+	footerBytes = 8 + len(endMagic)
 )
 
 // Types of blocks, in the order in which they come.
@@ -200,11 +199,6 @@ func (e *Entry) append(b []byte) []byte {
 		b = binary.BigEndian.AppendUint64(b, uint64(n))
 	}
 	return b
-}
-
-func decodeEntry(b []byte) Entry {
-	n := func(at int) int64 { return int64(binary.BigEndian.Uint64(b[at:])) }
-	return Entry{Offset: n(0), Length: int(binary.BigEndian.Uint32(b[8:])), Start: n(12), End: n(20), First: n(28), LastAt: n(36)}
 }
 
 // Summary is what a whole file amounts to.

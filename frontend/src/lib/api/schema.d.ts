@@ -55,6 +55,41 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/jobs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Running and recent jobs */
+        get: operations["listJobs"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/jobs/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One job */
+        get: operations["getJob"];
+        put?: never;
+        post?: never;
+        /** Cancel a job */
+        delete: operations["cancelJob"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/session": {
         parameters: {
             query?: never;
@@ -66,6 +101,92 @@ export interface paths {
         put?: never;
         /** Exchange a one-time code for the token */
         post: operations["createSession"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/snapshots": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Recorded snapshots */
+        get: operations["listSnapshots"];
+        put?: never;
+        /** Take a snapshot of a stream, as a job */
+        post: operations["createSnapshot"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/snapshots/files": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Snapshots that lie at a place */
+        post: operations["listSnapshotFiles"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/snapshots/prune": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Delete old snapshots */
+        post: operations["pruneSnapshots"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/snapshots/restore": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Bring a stream back, as a job */
+        post: operations["restoreSnapshot"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/snapshots/verify": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Read a snapshot back and check all of it, as a job */
+        post: operations["verifySnapshot"];
         delete?: never;
         options?: never;
         head?: never;
@@ -211,6 +332,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/targets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Places of the configuration */
+        get: operations["listTargets"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/targets/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Try whether a place works */
+        post: operations["testTarget"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/webhook-keys": {
         parameters: {
             query?: never;
@@ -305,6 +460,28 @@ export interface components {
             created: boolean;
             stream: components["schemas"]["Stream"];
         };
+        CreateSnapshotInputBody: {
+            /** @description With zstd. */
+            compress?: boolean;
+            /** @description Used for this call only, and stored nowhere; else the server's own. */
+            credentials?: components["schemas"]["Credentials"];
+            /** @description http://host:port or https://host of an S3 server; empty: AWS. */
+            endpoint?: string;
+            /** @description Entry of the system's keyring with the keys. */
+            keyring?: string;
+            /** @description An absolute path of a folder, or s3://bucket/prefix. */
+            location?: string;
+            path_style?: boolean;
+            region?: string;
+            stream: string;
+            /** @description Name in the configuration; instead of the others. */
+            target?: string;
+        };
+        Credentials: {
+            access_key: string;
+            secret_key: string;
+            session_token?: string;
+        } | null;
         ErrorDetail: {
             /** @description Where the error occurred, e.g. 'body.items[3].tags' or 'path.thing-id' */
             location?: string;
@@ -368,6 +545,9 @@ export interface components {
             /** Format: int64 */
             open: number;
         };
+        FilesOutputBody: {
+            files: components["schemas"]["SnapshotFile"][];
+        };
         FilterProgress: {
             /** @description This is the last line. */
             done: boolean;
@@ -409,6 +589,45 @@ export interface components {
              */
             started_at: number;
             version: string;
+        };
+        Job: {
+            /**
+             * Format: int64
+             * @description Read or written so far.
+             */
+            bytes: number;
+            /** Format: int64 */
+            ended_at: number | null;
+            error: string | null;
+            /** Format: int64 */
+            id: number;
+            /** @enum {string} */
+            kind: "create" | "verify" | "restore";
+            /** @description What kind of failure: damaged, no_snapshot, version, path_taken, not_found, request, or that of a target. */
+            problem: string | null;
+            /**
+             * Format: int64
+             * @description Bytes a second, on average.
+             */
+            rate: number;
+            /** @description What restore has made. */
+            restored: components["schemas"]["RestoredStream"];
+            /** @description What create has made. */
+            snapshot: components["schemas"]["Snapshot"];
+            /** Format: int64 */
+            started_at: number;
+            /** @enum {string} */
+            state: "running" | "done" | "failed" | "canceled";
+            /** @description The stream, or the file. */
+            subject: string;
+            /** Format: int64 */
+            total: number | null;
+            /** @description What verify has found. */
+            verified: components["schemas"]["VerifiedFile"];
+        };
+        JobsOutputBody: {
+            /** @description Newest first. */
+            jobs: components["schemas"]["Job"][];
         };
         KeyOutputBody: {
             /** @description Names the key in JWKS and signatures. */
@@ -467,6 +686,20 @@ export interface components {
              */
             total: number;
         };
+        Place: {
+            /** @description Used for this call only, and stored nowhere; else the server's own. */
+            credentials?: components["schemas"]["Credentials"];
+            /** @description http://host:port or https://host of an S3 server; empty: AWS. */
+            endpoint?: string;
+            /** @description Entry of the system's keyring with the keys. */
+            keyring?: string;
+            /** @description An absolute path of a folder, or s3://bucket/prefix. */
+            location?: string;
+            path_style?: boolean;
+            region?: string;
+            /** @description Name in the configuration; instead of the others. */
+            target?: string;
+        };
         Producer: {
             /** Format: int64 */
             epoch: number;
@@ -489,6 +722,27 @@ export interface components {
         ProducersOutputBody: {
             producers: components["schemas"]["ProducerState"][];
         };
+        PruneInputBody: {
+            credentials?: components["schemas"]["Credentials"];
+            dry_run?: boolean;
+            /**
+             * Format: int64
+             * @description Snapshots that are younger stay as well.
+             */
+            keep_days?: number;
+            /**
+             * Format: int64
+             * @description Newest snapshots of each stream that stay.
+             */
+            keep_last: number;
+            /** @description A glob; empty: all. */
+            streams?: string;
+        };
+        PruneOutputBody: {
+            deleted: components["schemas"]["Snapshot"][];
+            /** @description Nothing was deleted: these would be. */
+            dry_run: boolean;
+        };
         Rate: {
             /**
              * Format: int64
@@ -497,6 +751,47 @@ export interface components {
             at: number;
             /** @description Oldest first. */
             counts: number[];
+        } | null;
+        RestoreInputBody: {
+            /** @description Path of the restored stream; empty: the one it had. */
+            as?: string;
+            /** @description Used for this call only, and stored nowhere; else the server's own. */
+            credentials?: components["schemas"]["Credentials"];
+            /** @description http://host:port or https://host of an S3 server; empty: AWS. */
+            endpoint?: string;
+            /** @description Location of the file; with target its key there. */
+            file: string;
+            /** @description Entry of the system's keyring with the keys. */
+            keyring?: string;
+            /** @description An absolute path of a folder, or s3://bucket/prefix. */
+            location?: string;
+            /** @description Leave out the stream's TTL or expiry. */
+            no_expiry?: boolean;
+            path_style?: boolean;
+            region?: string;
+            /** @description Name in the configuration; instead of the others. */
+            target?: string;
+        };
+        RestoredStream: {
+            /** Format: int64 */
+            bytes: number;
+            closed: boolean;
+            content_type: string;
+            end_offset: string;
+            fork_of: string | null;
+            /** Format: int64 */
+            messages: number;
+            /** @description Where it is now. */
+            path: string;
+            /** Format: int64 */
+            producers: number;
+            sha256: string;
+            /** Format: int64 */
+            size: number;
+            start_offset: string;
+            stream: string;
+            /** Format: int64 */
+            taken_at: number;
         } | null;
         SeekOutputBody: {
             /**
@@ -511,6 +806,82 @@ export interface components {
         };
         SessionOutputBody: {
             token: string;
+        };
+        Snapshot: {
+            /**
+             * Format: int64
+             * @description Payload.
+             */
+            bytes: number;
+            closed: boolean;
+            /**
+             * Format: int64
+             * @description Unix milliseconds.
+             */
+            created_at: number;
+            end_offset: string;
+            /** Format: int64 */
+            id: number;
+            key: string;
+            /** @description A path, or s3://bucket/key. */
+            location: string;
+            /** Format: int64 */
+            messages: number;
+            /** @description Of the file. */
+            sha256: string;
+            /**
+             * Format: int64
+             * @description Of the file.
+             */
+            size: number;
+            start_offset: string;
+            stream: string;
+            /** @description Name in the configuration. */
+            target: string | null;
+            /** Format: int64 */
+            verified_at: number | null;
+        };
+        SnapshotFile: {
+            key: string;
+            location: string;
+            /** Format: int64 */
+            modified_at: number;
+            /** Format: int64 */
+            size: number;
+            stream: string;
+        };
+        SnapshotFileInputBody: {
+            /** @description Used for this call only, and stored nowhere; else the server's own. */
+            credentials?: components["schemas"]["Credentials"];
+            /** @description http://host:port or https://host of an S3 server; empty: AWS. */
+            endpoint?: string;
+            /** @description Location of the file; with target its key there. */
+            file: string;
+            /** @description Entry of the system's keyring with the keys. */
+            keyring?: string;
+            /** @description An absolute path of a folder, or s3://bucket/prefix. */
+            location?: string;
+            path_style?: boolean;
+            region?: string;
+            /** @description Name in the configuration; instead of the others. */
+            target?: string;
+        };
+        SnapshotListOutputBody: {
+            /** @description Newest first. */
+            snapshots: components["schemas"]["Snapshot"][];
+            /** @description Snapshots that are still to be taken. */
+            tasks: components["schemas"]["SnapshotTask"][];
+        };
+        SnapshotTask: {
+            /** Format: int64 */
+            attempts: number;
+            /** Format: int64 */
+            created_at: number;
+            last_error: string | null;
+            /** Format: int64 */
+            next_attempt: number | null;
+            stream: string;
+            target: string;
         };
         Stats: {
             /** Format: double */
@@ -611,6 +982,52 @@ export interface components {
             /** @enum {string} */
             type: "tail";
         };
+        Target: {
+            endpoint: string;
+            location: string;
+            name: string;
+            path_style: boolean;
+            region: string;
+        };
+        TargetTest: {
+            /** @description What is wrong, in words. */
+            detail: string | null;
+            ok: boolean;
+            /** @description name, connect, tls, keys, denied, no_bucket, clock, region, full or unavailable. */
+            problem: string | null;
+        };
+        TargetsOutputBody: {
+            targets: components["schemas"]["Target"][];
+        };
+        VerifiedFile: {
+            /** Format: int64 */
+            bytes: number;
+            closed: boolean;
+            content_type: string;
+            end_offset: string;
+            fork_of: string | null;
+            location: string;
+            /**
+             * @description What the log holds of it.
+             * @enum {string}
+             */
+            log: "same" | "absent" | "differs";
+            /** Format: int64 */
+            messages: number;
+            /** Format: int64 */
+            producers: number;
+            /** @description How the log differs. */
+            reason: string | null;
+            /** @description The server has a record of the file, with the same checksum. */
+            recorded: boolean;
+            sha256: string;
+            /** Format: int64 */
+            size: number;
+            start_offset: string;
+            stream: string;
+            /** Format: int64 */
+            taken_at: number;
+        } | null;
     };
     responses: never;
     parameters: never;
@@ -710,6 +1127,98 @@ export interface operations {
             };
         };
     };
+    listJobs: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobsOutputBody"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    getJob: {
+        parameters: {
+            query?: {
+                /** @description Milliseconds to wait for its end. */
+                wait?: number;
+            };
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Job"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    cancelJob: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
     createSession: {
         parameters: {
             query?: never;
@@ -730,6 +1239,203 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["SessionOutputBody"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    listSnapshots: {
+        parameters: {
+            query?: {
+                /** @description Only of this stream. */
+                stream?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SnapshotListOutputBody"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    createSnapshot: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CreateSnapshotInputBody"];
+            };
+        };
+        responses: {
+            /** @description Accepted */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Job"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    listSnapshotFiles: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Place"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FilesOutputBody"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    pruneSnapshots: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PruneInputBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PruneOutputBody"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    restoreSnapshot: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RestoreInputBody"];
+            };
+        };
+        responses: {
+            /** @description Accepted */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Job"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    verifySnapshot: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SnapshotFileInputBody"];
+            };
+        };
+        responses: {
+            /** @description Accepted */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Job"];
                 };
             };
             /** @description Error */
@@ -1118,6 +1824,68 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["SeekOutputBody"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    listTargets: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TargetsOutputBody"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    testTarget: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Place"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TargetTest"];
                 };
             };
             /** @description Error */

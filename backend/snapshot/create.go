@@ -1,0 +1,135 @@
+package snapshot
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"tailrace/backend/snapshot/bucket"
+	"tailrace/backend/snapshot/segfile"
+	"tailrace/backend/store"
+)
+
+// writeBuffer smooths the many small writes of a file.
+const writeBuffer = 256 << 10
+
+// CreateRequest asks for a snapshot.
+type CreateRequest struct {
+	Path     string // of the stream
+	To       Where
+	Compress bool
+}
+
+// Created is a snapshot that was taken.
+type Created struct {
+	store.Snapshot
+	Location string
+}
+
+// Create takes a snapshot of a whole stream, as a job whose result is a [Created].
+func (m *Manager) Create(r CreateRequest) (*Job, error) {
+	if _, err := m.open(&r.To); err != nil {
+		return nil, err
+	}
+	if _, err := m.o.Engine.Capture(r.Path); err != nil {
+		return nil, err
+	}
+	return m.start(KindCreate, r.Path, func(ctx context.Context, j *Job) (any, error) {
+		return m.create(ctx, j, r, 0)
+	})
+}
+
+// create takes a snapshot and records it, together with the end of the task that
+// asked for it.
+func (m *Manager) create(ctx context.Context, j *Job, r CreateRequest, task int64) (*Created, error) {
+	b, err := m.open(&r.To)
+	if err != nil {
+		return nil, err
+	}
+	captured, err := m.o.Engine.Capture(r.Path)
+	if err != nil {
+		return nil, err
+	}
+	s := &captured.Stream
+	j.total.Store(s.Bytes)
+	now, key, err := m.freeKey(ctx, b, s.Path)
+	if err != nil {
+		return nil, err
+	}
+	header := segfile.NewHeader(s, captured.Producers)
+	header.TakenAt, header.Program = now, m.o.Program
+	var sum segfile.Summary
+	err = b.Put(ctx, key, func(w io.Writer) (err error) {
+		sum, err = m.write(ctx, j, w, s, header, r.Compress)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("snapshot of %q: %w", s.Path, err)
+	}
+	stored, err := b.Stat(ctx, key)
+	if err == nil && stored.Size != sum.Size {
+		err = fmt.Errorf("%s has %d bytes, but %d were written", b.Location(key), stored.Size, sum.Size)
+	}
+	if err != nil {
+		return nil, errors.Join(err, b.Delete(context.WithoutCancel(ctx), key))
+	}
+	c := &Created{Location: b.Location(key), Snapshot: store.Snapshot{
+		Path: s.Path, Incarnation: s.Incarnation, End: s.Tail, Messages: s.Messages, Bytes: s.Bytes, Closed: s.Closed,
+		Target: r.To.Name, Place: placeOf(b), Endpoint: r.To.Place.Endpoint, Region: r.To.Place.Region, PathStyle: r.To.Place.PathStyle,
+		Key: key, Size: sum.Size, SHA256: sum.SHA256[:], CreatedAt: now,
+	}}
+	return c, m.o.Store.AddSnapshot(&c.Snapshot, task)
+}
+
+// placeOf is the absolute place of a bucket.
+func placeOf(b bucket.Bucket) string {
+	place, _ := bucket.Split(b.Location(root+"/x/y"), root)
+	return place
+}
+
+// freeKey is the key of a snapshot taken now. Snapshots of one stream are never
+// taken at the same time as far as their names tell.
+func (m *Manager) freeKey(ctx context.Context, b bucket.Bucket, stream string) (now int64, key string, err error) {
+	for at := m.o.Now(); ; at = at.Add(time.Millisecond) {
+		key := keyOf(stream, at)
+		_, err := b.Stat(ctx, key)
+		if bucket.ProblemOf(err) == bucket.ProblemMissing {
+			return at.UnixMilli(), key, nil
+		}
+		if err != nil {
+			return 0, "", err
+		}
+	}
+}
+
+// write writes a stream as a file.
+func (m *Manager) write(ctx context.Context, j *Job, out io.Writer, s *store.Stream, h segfile.Header, compress bool) (segfile.Summary, error) {
+	buffered := bufio.NewWriterSize(out, writeBuffer)
+	w, err := segfile.NewWriter(buffered, h, compress)
+	if err != nil {
+		return segfile.Summary{}, err
+	}
+	err = m.o.Store.Scan(ctx, s, 0, s.Messages, func(batches []*store.Batch) error {
+		for _, b := range batches {
+			if b.First >= s.Messages {
+				break // appended since
+			}
+			if err := w.Add(b); err != nil {
+				return err
+			}
+			j.bytes.Add(int64(len(b.Payload.Data)))
+		}
+		return ctx.Err()
+	})
+	if err != nil {
+		return segfile.Summary{}, err
+	}
+	sum, err := w.Finish()
+	if err == nil {
+		err = buffered.Flush()
+	}
+	return sum, err
+}
