@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"log/slog"
+	"path/filepath"
 	"strings"
 
 	"github.com/alecthomas/kong"
@@ -79,6 +80,8 @@ type invocation struct {
 	env            func(string) string
 	stdout, stderr io.Writer
 	flags          map[string]string // settings given as flags, by key
+	sources        config.Sources    // where the loaded settings came from
+	level          slog.LevelVar     // of what goes to standard error
 }
 
 // usageError is a wrong configuration: the caller has to change something before
@@ -91,7 +94,8 @@ func (inv *invocation) load(file string) (config.Loaded, error) {
 	if file == "" {
 		file = inv.env("TAILRACE_CONFIG")
 	}
-	loaded, err := config.Load(config.Sources{File: file, Env: inv.env, Flags: inv.flags})
+	inv.sources = config.Sources{File: file, Env: inv.env, Flags: inv.flags}
+	loaded, err := config.Load(inv.sources)
 	if err != nil {
 		return config.Loaded{}, &usageError{err}
 	}
@@ -99,16 +103,28 @@ func (inv *invocation) load(file string) (config.Loaded, error) {
 }
 
 func (inv *invocation) logger(level string) *slog.Logger {
-	var l slog.Level
-	if l.UnmarshalText([]byte(level)) != nil { // validated before: this is a level config knows and slog does not
-		l = slog.LevelInfo
-	}
-	return slog.New(slog.NewTextHandler(inv.stderr, &slog.HandlerOptions{Level: l}))
+	// Validated before: what slog does not know stays info.
+	_ = inv.level.UnmarshalText([]byte(level))
+	return slog.New(slog.NewTextHandler(inv.stderr, &slog.HandlerOptions{Level: &inv.level}))
 }
 
 // options are what every way of serving has in common.
 func (inv *invocation) options(c config.Config, log *slog.Logger) backend.Options {
-	return backend.Options{Config: c, Version: inv.Version, Assets: inv.Assets, Log: log}
+	o := backend.Options{Config: c, Version: inv.Version, Assets: inv.Assets, Log: log, LogLevel: &inv.level}
+	// The default file need not exist yet: it is watched, and made when settings are saved.
+	if file, err := inv.configFile(inv.sources.File); err == nil {
+		if o.ConfigFile, err = filepath.Abs(file); err != nil {
+			o.ConfigFile = ""
+		}
+	}
+	o.Reload = func(data []byte) (config.Loaded, error) {
+		s := inv.sources
+		if s.Data = data; data != nil {
+			s.File = o.ConfigFile
+		}
+		return config.Load(s)
+	}
+	return o
 }
 
 // lookup makes a getenv of an environment; the last value of a name wins, as it

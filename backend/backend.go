@@ -11,6 +11,7 @@ import (
 	"os"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"tailrace/backend/config"
@@ -37,6 +38,13 @@ type Options struct {
 	// window, nil: there is none.
 	Desktop    bool
 	ShowWindow func()
+	// Reload loads the configuration again, from its file or from what that would
+	// hold, while the server runs; nil: it does not change. ConfigFile is the file,
+	// which is watched; "": there is none.
+	Reload     func(file []byte) (config.Loaded, error)
+	ConfigFile string
+	// LogLevel is turned when log_level changes; nil: nothing is.
+	LogLevel *slog.LevelVar
 	// Now is the clock; nil: time.Now.
 	Now func() time.Time
 	// Log takes the logs; nil: slog.Default().
@@ -53,6 +61,7 @@ type Backend struct {
 	gate   *inspect.Gate
 
 	data, inspector *listener
+	settings        *settings // nil: they do not change
 	// cancel ends the waits of live readers.
 	cancel  context.CancelFunc
 	running sync.WaitGroup
@@ -113,8 +122,9 @@ func open(o Options) (_ *Backend, err error) {
 	if b.gate, err = inspect.OpenGate(o.Config.DataDir); err != nil {
 		return nil, err
 	}
-	b.data.server = newDataServer(base, b.protocolHandler(o), o.Log)
-	b.inspector.server = newServer(base, b.inspectHandler(o), o.Log)
+	if err := b.handle(base, o); err != nil {
+		return nil, err
+	}
 	b.serve(b.data)
 	b.serve(b.inspector)
 	err = b.lock.writeRun(RunFile{
@@ -173,13 +183,52 @@ func (b *Backend) openSnapshots(o Options) (*snapshot.Manager, error) {
 	return snapshot.Open(so), nil
 }
 
-func (b *Backend) protocolHandler(o Options) http.Handler {
+// handle makes the handlers of both listeners. When settings change, they are
+// exchanged; requests under way end under the old ones.
+func (b *Backend) handle(base context.Context, o Options) error {
+	protocolServer := server.New(b.protocolOptions(&o))
+	var data, inspector handler
+	data.use(protocolServer)
+	if o.Reload != nil {
+		b.settings = &settings{load: o.Reload, file: o.ConfigFile, log: o.Log, started: o.Config}
+		b.settings.apply = func(c config.Config) {
+			now := o
+			now.Config = c
+			data.use(protocolServer.With(b.protocolOptions(&now)))
+			inspector.use(b.inspectHandler(now))
+			if o.LogLevel != nil {
+				_ = o.LogLevel.UnmarshalText([]byte(c.LogLevel)) // validated before
+			}
+		}
+		if err := b.settings.reload(nil); err != nil {
+			return err
+		}
+	}
+	inspector.use(b.inspectHandler(o))
+	if b.settings != nil && o.ConfigFile != "" {
+		b.running.Go(func() { b.settings.follow(base) })
+	}
+	b.data.server = newDataServer(base, &data, o.Log)
+	b.inspector.server = newServer(base, &inspector, o.Log)
+	return nil
+}
+
+// handler is one that can be exchanged while it serves.
+type handler struct{ now atomic.Pointer[http.Handler] }
+
+func (h *handler) use(next http.Handler) { h.now.Store(&next) }
+
+func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	(*h.now.Load()).ServeHTTP(w, r)
+}
+
+func (b *Backend) protocolOptions(o *Options) server.Options {
 	hosts := o.Config.Hosts
 	host, anyAddress := o.Config.ListenHost()
 	if host != "" {
 		hosts = append(slices.Clone(hosts), host)
 	}
-	return server.New(server.Options{
+	return server.Options{
 		Engine:              b.engine,
 		Subscriptions:       b.subs,
 		Limits:              limits(&o.Config),
@@ -197,12 +246,12 @@ func (b *Backend) protocolHandler(o Options) http.Handler {
 		Version:             o.Version,
 		Now:                 o.Now,
 		Log:                 o.Log,
-	})
+	}
 }
 
 func (b *Backend) inspectHandler(o Options) http.Handler {
 	l := limits(&o.Config)
-	return inspect.New(inspect.Options{
+	options := inspect.Options{
 		Engine:        b.engine,
 		Store:         b.store,
 		Subscriptions: b.subs,
@@ -225,7 +274,11 @@ func (b *Backend) inspectHandler(o Options) http.Handler {
 		ShowWindow: o.ShowWindow,
 		Now:        o.Now,
 		Log:        o.Log,
-	})
+	}
+	if b.settings != nil {
+		options.Settings = b.settings
+	}
+	return inspect.New(options)
 }
 
 // DataURL is the root of the data listener, with the port it really has.

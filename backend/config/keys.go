@@ -1,6 +1,11 @@
 package config
 
-import "strings"
+import (
+	"strings"
+	"time"
+
+	"tailrace/backend/access"
+)
 
 // Key describes one setting.
 type Key struct {
@@ -30,6 +35,27 @@ func (k Key) Value(c Config) string { return formatTOML(k.field(&c)) }
 // Text returns the setting's value in c as a flag or environment variable
 // would spell it.
 func (k Key) Text(c Config) string { return formatText(k.field(&c)) }
+
+// Kind names what a setting takes: text, list, bool, number, size, duration or
+// tokens.
+func (k Key) Kind() string {
+	switch k.field(new(Config)).(type) {
+	case *[]string:
+		return "list"
+	case *bool:
+		return "bool"
+	case *int:
+		return "number"
+	case *int64:
+		return "size"
+	case *time.Duration:
+		return "duration"
+	case *[]access.Token:
+		return "tokens"
+	default:
+		return "text"
+	}
+}
 
 // Headings of the groups, in the order in which they are shown.
 const (

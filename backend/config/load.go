@@ -14,6 +14,7 @@ import (
 type Sources struct {
 	File  string              // configuration file; it has to exist. "": the default one, when it exists
 	Env   func(string) string // environment; nil: the process's own
+	Data  []byte              // what File is taken to hold; nil: it is read
 	Flags map[string]string   // key -> text of the command-line flags that were given
 }
 
@@ -38,7 +39,7 @@ func Load(s Sources) (Loaded, error) {
 		l.From[k.Name] = "default"
 	}
 
-	if err := l.readFile(s.File, place); err != nil {
+	if err := l.readFile(s.File, s.Data, place); err != nil {
 		return Loaded{}, err
 	}
 	var errs []error
@@ -65,7 +66,7 @@ func Load(s Sources) (Loaded, error) {
 
 // readFile applies the configuration file. A file that was asked for has to be
 // there; the default one need not.
-func (l *Loaded) readFile(file string, place platform) error {
+func (l *Loaded) readFile(file string, data []byte, place platform) error {
 	asked := file != ""
 	if !asked {
 		if file = place.configFile(); file == "" {
@@ -76,7 +77,11 @@ func (l *Loaded) readFile(file string, place platform) error {
 	if err != nil {
 		return fmt.Errorf("configuration file %s: %w", file, err)
 	}
-	data, err := os.ReadFile(path)
+	if data != nil {
+		l.File = path
+		return l.applyFile(path, data)
+	}
+	data, err = os.ReadFile(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist) && !asked:
 		return nil

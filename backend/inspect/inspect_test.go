@@ -15,8 +15,6 @@ import (
 	"testing/fstest"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
 	"tailrace/backend/engine"
 	"tailrace/backend/protocol"
 	"tailrace/backend/store"
@@ -301,33 +299,6 @@ func TestMessages(t *testing.T) {
 		}
 	}
 	p.call("GET", of("text", "/seek?offset=x"), "", 400, nil)
-}
-
-func TestListPages(t *testing.T) {
-	p := newPage(t)
-	for _, path := range []string{"b/2", "a/1", "b/1", "c"} {
-		p.call("PUT", of(path, ""), `{"content_type":"text/plain"}`, 201, nil)
-	}
-	var paths []string
-	after := ""
-	for {
-		var list StreamList
-		p.call("GET", "/api/streams?limit=2&after="+url.QueryEscape(after), "", 200, &list)
-		if list.Matched != 4 || list.Total != 4 || list.Facets.Kind.Text != 4 {
-			t.Errorf("list %+v", list)
-		}
-		for _, s := range list.Streams {
-			paths = append(paths, s.Path)
-		}
-		if list.Next == nil {
-			break
-		}
-		after = *list.Next
-	}
-	if diff := cmp.Diff([]string{"a/1", "b/1", "b/2", "c"}, paths); diff != "" {
-		t.Error(diff)
-	}
-	p.call("GET", "/api/streams?kind=nope", "", 422, nil)
 }
 
 // Looking must leave a stream's time to live alone and not count as a reader.

@@ -36,8 +36,10 @@ type Options struct {
 	Hosts []string
 	// ShowWindow raises the window; nil: there is none.
 	ShowWindow func()
-	Now        func() time.Time
-	Log        *slog.Logger
+	// Settings of the server; nil: they are not shown.
+	Settings Settings
+	Now      func() time.Time
+	Log      *slog.Logger
 }
 
 // Server is the handler of the inspector listener.
@@ -46,6 +48,8 @@ type Server struct {
 	hosts map[string]bool
 	api   http.Handler
 	files http.Handler
+
+	streams catalogue
 }
 
 // New returns an inspector.
@@ -85,6 +89,7 @@ func (s *Server) describe(mux *http.ServeMux) huma.API {
 	s.registerWrites(api)
 	s.registerEvents(api)
 	s.registerSnapshots(api)
+	s.registerSettings(api)
 	return api
 }
 

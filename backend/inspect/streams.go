@@ -10,7 +10,6 @@ import (
 
 	"tailrace/backend/protocol"
 	"tailrace/backend/server"
-	"tailrace/backend/store"
 )
 
 type listInput struct {
@@ -18,16 +17,18 @@ type listInput struct {
 	Kind   string `query:"kind" enum:"json,text,bytes"`
 	State  string `query:"state" enum:"open,closed,fork,deleted"`
 	System bool   `query:"system" doc:"Include system streams."`
-	After  string `query:"after" doc:"Only paths behind this one."`
+	Sort   string `query:"sort" enum:"path,messages,bytes,created,last" default:"path"`
+	Desc   bool   `query:"desc" doc:"The largest first."`
+	From   int    `query:"from" minimum:"0" doc:"Index of the first stream, among those selected."`
 	Limit  int    `query:"limit" minimum:"1" maximum:"1000" default:"200"`
 }
 
-// StreamList is a page of streams, sorted by path.
+// StreamList is a page of streams.
 type StreamList struct {
+	From    int      `json:"from"`
 	Streams []Stream `json:"streams" nullable:"false"`
 	Matched int      `json:"matched" doc:"Streams that the filter selects, on all pages."`
 	Total   int      `json:"total" doc:"Application streams."`
-	Next    *string  `json:"next" doc:"after of the next page; null on the last one."`
 	Facets  Facets   `json:"facets"`
 }
 
@@ -75,22 +76,29 @@ func (s *Server) registerStreams(api huma.API) {
 }
 
 func (s *Server) list(ctx context.Context, in *listInput) (*listOutput, error) {
-	page, err := s.o.Store.List(ctx, store.Query{
-		Filter: in.Filter, Kind: in.Kind, State: in.State, System: in.System, After: in.After, Limit: in.Limit,
-	})
+	all, err := s.streams.all(ctx, s.o.Store)
 	if err != nil {
 		return nil, problem(err)
 	}
-	out := &listOutput{Body: StreamList{Streams: make([]Stream, 0, len(page.Streams)), Matched: page.Matched, Total: page.Total}}
-	for i := range page.Streams {
-		out.Body.Streams = append(out.Body.Streams, s.newRow(&page.Streams[i]))
+	out := &listOutput{Body: StreamList{From: in.From, Streams: []Stream{}}}
+	for i := range all {
+		if !all[i].System {
+			out.Body.Total++
+			out.Body.Facets.count(&all[i])
+		}
 	}
-	if page.Next != "" {
-		out.Body.Next = &page.Next
+	q := selection{filter: in.Filter, kind: in.Kind, state: in.State, system: in.System, sort: in.Sort, desc: in.Desc}
+	selected := q.of(all, s.o.Engine.Active())
+	out.Body.Matched = len(selected)
+	for _, b := range selected[min(in.From, len(selected)):min(in.From+in.Limit, len(selected))] {
+		row, err := s.o.Store.Row(ctx, b.ID)
+		if err != nil {
+			return nil, problem(err)
+		}
+		if row != nil { // else deleted since
+			out.Body.Streams = append(out.Body.Streams, s.newRow(row))
+		}
 	}
-	f, k, st := page.Facets, &out.Body.Facets.Kind, &out.Body.Facets.State
-	k.JSON, k.Text, k.Bytes = f.JSON, f.Text, f.Bytes
-	st.Open, st.Closed, st.Fork, st.Deleted = f.Open, f.Closed, f.Fork, f.Deleted
 	return out, nil
 }
 

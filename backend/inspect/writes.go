@@ -40,7 +40,16 @@ type createInput struct {
 		TTLSeconds  *int64  `json:"ttl_seconds,omitempty" minimum:"0"`
 		ExpiresAt   *string `json:"expires_at,omitempty" doc:"RFC 3339."`
 		Closed      bool    `json:"closed,omitempty"`
+		Fork        *Fork   `json:"fork,omitempty"`
 	}
+}
+
+// Fork says which stream a new one branches off from, and where.
+type Fork struct {
+	_         struct{} `nullable:"true"`
+	Of        string   `json:"of" minLength:"1" doc:"Path of the source."`
+	Offset    string   `json:"offset,omitempty" doc:"Offset token of the source; empty: its tail."`
+	SubOffset int64    `json:"sub_offset,omitempty" minimum:"0" doc:"Messages for JSON, else bytes, behind the offset."`
 }
 
 type createOutput struct {
@@ -84,15 +93,21 @@ func (s *Server) registerWrites(api huma.API) {
 		})
 }
 
+// bytes decodes a body, within the limit that holds for the protocol.
+func (s *Server) bytes(c *Content) ([]byte, error) {
+	body, err := c.bytes()
+	if err == nil && int64(len(body)) > s.o.Limits.BodyBytes {
+		err = &protocol.LimitError{Limit: "max_body_bytes", Max: s.o.Limits.BodyBytes, Status: http.StatusRequestEntityTooLarge}
+	}
+	return body, err
+}
+
 // frame decodes and frames a body for a content type, within the limits that
 // hold for the protocol.
 func (s *Server) frame(c *Content, contentType string, allowEmptyArray bool) (p protocol.Payload, empty bool, err error) {
-	body, err := c.bytes()
+	body, err := s.bytes(c)
 	if err != nil {
 		return protocol.Payload{}, false, err
-	}
-	if int64(len(body)) > s.o.Limits.BodyBytes {
-		return protocol.Payload{}, false, &protocol.LimitError{Limit: "max_body_bytes", Max: s.o.Limits.BodyBytes, Status: http.StatusRequestEntityTooLarge}
 	}
 	if err := protocol.CheckHeaderValue("content_type", contentType, s.o.Limits); err != nil {
 		return protocol.Payload{}, false, err
@@ -105,6 +120,14 @@ func (s *Server) frame(c *Content, contentType string, allowEmptyArray bool) (p 
 	return p, len(body) == 0, err
 }
 
+// frameLater frames a body once the kind of the stream is known.
+func (s *Server) frameLater(c *Content) (func(protocol.Kind) (protocol.Payload, error), error) {
+	body, err := s.bytes(c)
+	return func(k protocol.Kind) (protocol.Payload, error) {
+		return protocol.FramePayload(k, body, true, s.o.Limits)
+	}, err
+}
+
 func (s *Server) create(ctx context.Context, in *createInput) (*createOutput, error) {
 	if err := protocol.CheckPath(in.Path, s.o.Limits); err != nil {
 		return nil, problem(err)
@@ -113,14 +136,27 @@ func (s *Server) create(ctx context.Context, in *createInput) (*createOutput, er
 		return nil, huma.Error400BadRequest("paths that begin with " + protocol.ControlPrefix + " are reserved")
 	}
 	r := &engine.CreateRequest{ContentType: in.Body.ContentType, Closed: in.Body.Closed}
-	if r.ContentType == "" {
-		r.ContentType = protocol.DefaultContentType
-	}
 	var err error
 	if r.Expiry, err = parseExpiry(in.Body.TTLSeconds, in.Body.ExpiresAt); err != nil {
 		return nil, problem(err)
 	}
-	if r.Payload, _, err = s.frame(&in.Body.Content, r.ContentType, true); err != nil {
+	if f := in.Body.Fork; f != nil {
+		if f.Offset != "" {
+			if _, err := protocol.ParseOffsetToken(f.Offset); err != nil {
+				return nil, problem(&protocol.BadRequestError{Field: "fork.offset", Reason: "not an offset of the source"})
+			}
+		}
+		r.Fork = &engine.ForkRequest{From: f.Of, Offset: f.Offset, SubOffset: f.SubOffset}
+	}
+	if r.Fork != nil && r.ContentType == "" {
+		r.Frame, err = s.frameLater(&in.Body.Content)
+	} else {
+		if r.ContentType == "" {
+			r.ContentType = protocol.DefaultContentType
+		}
+		r.Payload, _, err = s.frame(&in.Body.Content, r.ContentType, true)
+	}
+	if err != nil {
 		return nil, problem(err)
 	}
 	created, err := s.o.Engine.Create(in.Path, r)

@@ -16,8 +16,8 @@ type readerCount struct {
 	byClient map[string]int
 }
 
-func newReaderCount(limit, perClient int) readerCount {
-	return readerCount{max: limit, maxPerClient: perClient, byClient: map[string]int{}}
+func newReaderCount(limit, perClient int) *readerCount {
+	return &readerCount{max: limit, maxPerClient: perClient, byClient: map[string]int{}}
 }
 
 // tooManyReadersError: a live reader is over a bound.

@@ -52,9 +52,9 @@ type Options struct {
 type Server struct {
 	o       Options
 	policy  policy
-	readers readerCount
+	readers *readerCount
 	ids     requestIDs
-	latest  atomic.Int64 // unix seconds of the newest cursor
+	latest  *atomic.Int64 // unix seconds of the newest cursor
 }
 
 // New returns a server.
@@ -64,7 +64,16 @@ func New(o Options) *Server {
 		policy:  newPolicy(o.Hosts, o.AnyAddress, o.CORSOrigins),
 		readers: newReaderCount(o.MaxReaders, o.MaxReadersPerClient),
 		ids:     newRequestIDs(),
+		latest:  new(atomic.Int64),
 	}
+}
+
+// With returns the same server under other options: open readers count in both,
+// and cursors go on. The bounds of live readers stay as they are.
+func (s *Server) With(o Options) *Server {
+	other := *s
+	other.o, other.policy = o, newPolicy(o.Hosts, o.AnyAddress, o.CORSOrigins)
+	return &other
 }
 
 // ServeHTTP implements http.Handler. It routes on the escaped path, because a

@@ -6,148 +6,62 @@ import (
 	"errors"
 	"fmt"
 	"sort"
-	"strings"
 
 	"tailrace/backend/protocol"
 )
 
-// Query selects streams for a list. Zero values select everything.
-type Query struct {
-	// Filter is a glob when it contains a *, else a substring of the path.
-	Filter string
-	Kind   string // json, text or bytes
-	State  string // open, closed, fork or deleted
-	System bool   // include system streams
-	After  string // only paths behind this one
-	Limit  int    // rows to return at most
+// Brief is what filtering, sorting and counting streams look at.
+type Brief struct {
+	ID           int64
+	Path         string
+	Kind         protocol.Kind
+	Closed       bool
+	Fork         bool
+	Deleted      bool // softly: kept for its forks
+	System       bool
+	CreatedAt    int64
+	LastAppendAt int64
+	Messages     int64
+	Bytes        int64
 }
 
-// Page is one page of a list, sorted by path.
-type Page struct {
-	Streams []Row
-	Matched int    // streams that the filter selects, on all pages
-	Total   int    // application streams
-	Next    string // After of the next page; empty: this is the last one
-	Facets  Facets // over all application streams
+// Briefs returns all streams, sorted by path.
+func (d *DB) Briefs(ctx context.Context) ([]Brief, error) {
+	rows, err := d.read.QueryContext(ctx,
+		`SELECT id, path, content_type, closed_at IS NOT NULL, source IS NOT NULL, deleted_at IS NOT NULL, system,
+			created_at, coalesce(last_append_at, 0), messages, bytes
+		FROM streams ORDER BY path`)
+	if err != nil {
+		return nil, fmt.Errorf("list streams: %w", err)
+	}
+	defer rows.Close()
+	var out []Brief
+	for rows.Next() {
+		var b Brief
+		var contentType string
+		if err := rows.Scan(&b.ID, &b.Path, &contentType, &b.Closed, &b.Fork, &b.Deleted, &b.System,
+			&b.CreatedAt, &b.LastAppendAt, &b.Messages, &b.Bytes); err != nil {
+			return nil, fmt.Errorf("list streams: %w", err)
+		}
+		if media, err := protocol.ParseContentType(contentType); err == nil {
+			b.Kind = protocol.KindOf(media)
+		}
+		if pos, ok := d.mem.position(b.ID); ok && pos.Messages > b.Messages {
+			b.Messages, b.Bytes, b.LastAppendAt = pos.Messages, pos.Bytes, pos.LastAppendAt
+		}
+		out = append(out, b)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, fmt.Errorf("list streams: %w", err)
+	}
+	return out, nil
 }
-
-// Facets count streams by kind and by state.
-type Facets struct{ JSON, Text, Bytes, Open, Closed, Fork, Deleted int }
 
 // Row is a stream as a list shows it.
 type Row struct {
 	Stream
 	Producers int
 	Forks     int // streams that inherit from it directly
-}
-
-// brief is what filtering looks at.
-type brief struct {
-	id                    int64
-	path                  string
-	kind                  protocol.Kind
-	closed, fork, deleted bool
-	system                bool
-}
-
-func (b brief) state() string {
-	switch {
-	case b.deleted:
-		return "deleted"
-	case b.closed:
-		return "closed"
-	default:
-		return "open"
-	}
-}
-
-func (q Query) matches(b brief) bool {
-	switch {
-	case b.system && !q.System,
-		q.Kind != "" && q.Kind != b.kind.String(),
-		q.State == "fork" && !b.fork,
-		q.State != "" && q.State != "fork" && q.State != b.state():
-		return false
-	case strings.Contains(q.Filter, "*"):
-		return protocol.MatchGlob(q.Filter, b.path)
-	default:
-		return strings.Contains(b.path, q.Filter)
-	}
-}
-
-func (f *Facets) count(b brief) {
-	switch b.kind {
-	case protocol.KindJSON:
-		f.JSON++
-	case protocol.KindText:
-		f.Text++
-	default:
-		f.Bytes++
-	}
-	switch b.state() {
-	case "deleted":
-		f.Deleted++
-	case "closed":
-		f.Closed++
-	default:
-		f.Open++
-	}
-	if b.fork {
-		f.Fork++
-	}
-}
-
-// List returns a page of streams.
-func (d *DB) List(ctx context.Context, q Query) (Page, error) {
-	rows, err := d.read.QueryContext(ctx,
-		`SELECT id, path, content_type, closed_at IS NOT NULL, source IS NOT NULL, deleted_at IS NOT NULL, system
-		FROM streams ORDER BY path`)
-	if err != nil {
-		return Page{}, fmt.Errorf("list streams: %w", err)
-	}
-	defer rows.Close()
-	var page Page
-	var ids []int64
-	var last string
-	for rows.Next() {
-		var b brief
-		var contentType string
-		if err := rows.Scan(&b.id, &b.path, &contentType, &b.closed, &b.fork, &b.deleted, &b.system); err != nil {
-			return Page{}, fmt.Errorf("list streams: %w", err)
-		}
-		if media, err := protocol.ParseContentType(contentType); err == nil {
-			b.kind = protocol.KindOf(media)
-		}
-		if !b.system {
-			page.Total++
-			page.Facets.count(b)
-		}
-		if !q.matches(b) {
-			continue
-		}
-		page.Matched++
-		switch {
-		case b.path <= q.After && q.After != "":
-		case len(ids) < q.Limit:
-			ids = append(ids, b.id)
-			last = b.path
-		default:
-			page.Next = last
-		}
-	}
-	if err := rows.Err(); err != nil {
-		return Page{}, fmt.Errorf("list streams: %w", err)
-	}
-	for _, id := range ids {
-		row, err := d.Row(ctx, id)
-		if err != nil {
-			return Page{}, err
-		}
-		if row != nil { // deleted since
-			page.Streams = append(page.Streams, *row)
-		}
-	}
-	return page, nil
 }
 
 // Row returns a stream for a list, nil when there is none with this number.

@@ -1,8 +1,8 @@
 import { execFile, spawn, type ChildProcess } from "node:child_process"
 import { once } from "node:events"
-import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs"
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
-import { join } from "node:path"
+import { dirname, join } from "node:path"
 import { setTimeout as delay } from "node:timers/promises"
 import { promisify } from "node:util"
 
@@ -27,6 +27,16 @@ export class Server {
     const link = this.output.join("").match(/http:\/\/\S+#code=[\w-]+/)?.[0]
     if (!link) throw new Error(`no inspector link in the output:\n${this.output.join("")}`)
     return link
+  }
+
+  /** The configuration file of this server, where it is looked for. */
+  get configFile(): string {
+    return join(this.dir, "config", "tailrace", "config.toml")
+  }
+
+  writeConfig(text: string): void {
+    mkdirSync(dirname(this.configFile), { recursive: true })
+    writeFileSync(this.configFile, text)
   }
 
   /** Another link; the printed one works once. */

@@ -107,6 +107,24 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/settings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Every setting and where it comes from */
+        get: operations["getSettings"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /** Write settings to the configuration file */
+        patch: operations["changeSettings"];
+        trace?: never;
+    };
     "/api/snapshots": {
         parameters: {
             query?: never;
@@ -435,6 +453,12 @@ export interface components {
              */
             first: number;
         };
+        ChangeInputBody: {
+            /** @description Key to value as a flag would spell it; null: the default. */
+            changes: {
+                [key: string]: string | null;
+            };
+        };
         Changes: {
             changed: components["schemas"]["Stream"][];
             /** @description Too many changed: load the list again. */
@@ -452,6 +476,7 @@ export interface components {
             content_type?: string;
             /** @description RFC 3339. */
             expires_at?: string;
+            fork?: components["schemas"]["Fork"];
             /** Format: int64 */
             ttl_seconds?: number;
         };
@@ -566,6 +591,17 @@ export interface components {
              */
             total: number;
         };
+        Fork: {
+            /** @description Path of the source. */
+            of: string;
+            /** @description Offset token of the source; empty: its tail. */
+            offset?: string;
+            /**
+             * Format: int64
+             * @description Messages for JSON, else bytes, behind the offset.
+             */
+            sub_offset?: number;
+        } | null;
         Hello: {
             info: components["schemas"]["Info"];
             /** @enum {string} */
@@ -807,6 +843,30 @@ export interface components {
         SessionOutputBody: {
             token: string;
         };
+        Setting: {
+            /** @description A change holds from the next start on. */
+            after_restart: boolean;
+            default: string;
+            /** @description Where the value comes from. */
+            from: string;
+            group: string;
+            help: string;
+            key: string;
+            /** @enum {string} */
+            kind: "text" | "list" | "bool" | "number" | "size" | "duration" | "tokens";
+            /** @description A flag or an environment variable sets it: the file does not count. */
+            locked: boolean;
+            /** @description It has been changed and waits for that. */
+            pending: boolean;
+            value: string;
+        };
+        SettingsState: {
+            /** @description The configuration file; empty: there is no place for one. */
+            file: string;
+            /** @description Why the file is not followed; empty: it is. */
+            problem: string;
+            settings: components["schemas"]["Setting"][];
+        };
         Snapshot: {
             /**
              * Format: int64
@@ -897,6 +957,8 @@ export interface components {
             disk_bytes: number;
             /** Format: int64 */
             readers: number;
+            /** @description Why the configuration file is not followed; empty: it is. */
+            settings_problem: string;
             /** Format: int64 */
             streams: number;
             /** @enum {string} */
@@ -954,13 +1016,13 @@ export interface components {
         };
         StreamList: {
             facets: components["schemas"]["Facets"];
+            /** Format: int64 */
+            from: number;
             /**
              * Format: int64
              * @description Streams that the filter selects, on all pages.
              */
             matched: number;
-            /** @description after of the next page; null on the last one. */
-            next: string | null;
             streams: components["schemas"]["Stream"][];
             /**
              * Format: int64
@@ -1252,6 +1314,68 @@ export interface operations {
             };
         };
     };
+    getSettings: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SettingsState"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    changeSettings: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ChangeInputBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SettingsState"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
     listSnapshots: {
         parameters: {
             query?: {
@@ -1458,8 +1582,11 @@ export interface operations {
                 state?: "open" | "closed" | "fork" | "deleted";
                 /** @description Include system streams. */
                 system?: boolean;
-                /** @description Only paths behind this one. */
-                after?: string;
+                sort?: "path" | "messages" | "bytes" | "created" | "last";
+                /** @description The largest first. */
+                desc?: boolean;
+                /** @description Index of the first stream, among those selected. */
+                from?: number;
                 limit?: number;
             };
             header?: never;

@@ -1,7 +1,10 @@
 import type { Stream } from '$lib/api/types';
 
 export type OpenDialog =
-  { kind: 'create'; path: string } | { kind: 'append' | 'close' | 'delete'; stream: Stream } | { kind: 'help' };
+  | { kind: 'create'; path: string }
+  | { kind: 'append'; stream: Stream; body: string; base64: boolean }
+  | { kind: 'close' | 'delete'; stream: Stream }
+  | { kind: 'help' };
 
 /** The one dialog that is open, if any. */
 class Dialogs {
@@ -12,7 +15,12 @@ class Dialogs {
   }
 
   ask(kind: 'append' | 'close' | 'delete', stream: Stream): void {
-    this.current = { kind, stream };
+    this.current = kind === 'append' ? { kind, stream, body: '', base64: false } : { kind, stream };
+  }
+
+  /** Appends to a stream, beginning with a body: text, or bytes as base64. */
+  compose(stream: Stream, body: string, base64: boolean): void {
+    this.current = { kind: 'append', stream, body, base64 };
   }
 
   help(): void {

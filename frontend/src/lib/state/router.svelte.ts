@@ -1,8 +1,10 @@
 /**
  * Where the person is, kept in the URL's fragment so that it survives reload:
- * `#/streams?filter=…` and `#/s/<encoded path>?tab=…&at=…&view=…`.
+ * `#/streams?filter=…`, `#/s/<encoded path>?tab=…&at=…&view=…`, and a word for every other screen.
  */
-export type Place = { view: 'streams' } | { view: 'stream'; path: string };
+const SCREENS = ['streams', 'activity', 'settings'] as const;
+export type Screen = (typeof SCREENS)[number];
+export type Place = { view: Screen } | { view: 'stream'; path: string };
 
 type Query = Record<string, string | null>;
 
@@ -56,6 +58,14 @@ export function streamsHref(query: Query = {}): string {
   return hrefOf({ view: 'streams' }, paramsOf(query));
 }
 
+export function settingsHref(): string {
+  return hrefOf({ view: 'settings' }, new URLSearchParams());
+}
+
+export function activityHref(): string {
+  return hrefOf({ view: 'activity' }, new URLSearchParams());
+}
+
 export function streamHref(path: string, query: Query = {}): string {
   return hrefOf({ view: 'stream', path }, paramsOf(query));
 }
@@ -66,12 +76,12 @@ function paramsOf(query: Query): URLSearchParams {
 
 function hrefOf(place: Place, query: URLSearchParams): string {
   const text = query.toString();
-  const base = place.view === 'streams' ? '#/streams' : `#/s/${encodeURIComponent(place.path)}`;
+  const base = place.view === 'stream' ? `#/s/${encodeURIComponent(place.path)}` : `#/${place.view}`;
   return text === '' ? base : `${base}?${text}`;
 }
 
 function readPlace(text: string): Place {
-  if (!text.startsWith('/s/')) return { view: 'streams' };
+  if (!text.startsWith('/s/')) return { view: SCREENS.find((screen) => text === `/${screen}`) ?? 'streams' };
   try {
     return { view: 'stream', path: decodeURIComponent(text.slice(3)) };
   } catch {
@@ -80,7 +90,8 @@ function readPlace(text: string): Place {
 }
 
 function samePlace(a: Place, b: Place): boolean {
-  return a.view === b.view && (a.view === 'streams' || (b.view === 'stream' && a.path === b.path));
+  if (a.view === 'stream' && b.view === 'stream') return a.path === b.path;
+  return a.view === b.view;
 }
 
 function splitOnce(text: string, by: string): [string, string] {

@@ -1,11 +1,13 @@
 import { reason } from '$lib/api/errors';
 import { append } from '$lib/api/streams';
 import type { AppendRequest, AppendResult, Stream } from '$lib/api/types';
-import { contentNote, type Encoding } from '$lib/format/content';
+import { contentNote, kindOf, type Encoding } from '$lib/format/content';
 
 /** The form that appends to a stream. */
 export class AppendForm {
   readonly stream: Stream;
+  contentType = $state('');
+  readonly kind = $derived(kindOf(this.contentType));
   body = $state('');
   encoding = $state<Encoding>('text');
   close = $state(false);
@@ -16,7 +18,7 @@ export class AppendForm {
   busy = $state(false);
   error = $state<string | null>(null);
 
-  readonly note = $derived.by(() => contentNote(this.body, this.stream.kind, this.#binary ? this.encoding : 'text'));
+  readonly note = $derived.by(() => contentNote(this.body, this.kind, this.#binary ? this.encoding : 'text'));
   readonly problem = $derived.by(() => {
     if (this.body === '' && !this.close) return 'There is nothing to append yet.';
     if (!this.note.ok) return 'The body cannot be sent as it is.';
@@ -26,8 +28,11 @@ export class AppendForm {
     return whole.test(this.producerSeq) ? null : 'The producer sequence is a whole number.';
   });
 
-  constructor(stream: Stream) {
+  constructor(stream: Stream, body = '', encoding: Encoding = 'text') {
     this.stream = stream;
+    this.contentType = stream.content_type;
+    this.body = body;
+    this.encoding = encoding;
   }
 
   /** Sends the append; null when that failed, and `error` says why. */
@@ -46,7 +51,7 @@ export class AppendForm {
   }
 
   get #binary(): boolean {
-    return this.stream.kind === 'bytes';
+    return this.kind === 'bytes';
   }
 
   #request(): AppendRequest {
@@ -56,6 +61,7 @@ export class AppendForm {
     } else if (this.body !== '') {
       request.body = this.body;
     }
+    if (this.contentType.trim() !== this.stream.content_type) request.content_type = this.contentType.trim();
     if (this.close) request.close = true;
     if (this.streamSeq !== '') request.stream_seq = this.streamSeq;
     if (this.producerId !== '') {

@@ -27,6 +27,8 @@ export class CreateForm {
   ttl = $state(String(DAY_SECONDS));
   /** As the browser's date and time field has it: local, without a zone. */
   until = $state('');
+  forkOf = $state('');
+  forkOffset = $state('');
   closed = $state(false);
   body = $state('');
   encoding = $state<Encoding>('text');
@@ -34,8 +36,11 @@ export class CreateForm {
   error = $state<string | null>(null);
 
   readonly contentType = $derived(this.type === 'custom' ? this.custom.trim() : TYPES[this.type]);
+  readonly isFork = $derived(this.forkOf !== '');
   readonly kind = $derived(kindOf(this.contentType));
-  readonly note = $derived(contentNote(this.body, this.kind, this.kind === 'bytes' ? this.encoding : 'text'));
+  /** A fork has the type of its source: only the server can tell what its content becomes. */
+  readonly note = $derived.by(() => (this.isFork ? { ok: true, text: '', messages: 0 } : this.#note()));
+  readonly #note = () => contentNote(this.body, this.kind, this.kind === 'bytes' ? this.encoding : 'text');
   readonly ttlNote = $derived(/^\d+$/.test(this.ttl) ? `seconds = ${formatSeconds(Number(this.ttl))}` : 'seconds');
   readonly problem = $derived.by(() => {
     if (this.path === '') return 'A stream needs a path.';
@@ -66,8 +71,10 @@ export class CreateForm {
 
   /** The same request as a command line. */
   curl(dataUrl: string): string {
-    const { content_type, ttl_seconds, expires_at, closed } = this.#request();
-    const headers: [string, string][] = [['Content-Type', content_type]];
+    const { content_type, ttl_seconds, expires_at, closed, fork } = this.#request();
+    const headers: [string, string][] = content_type === undefined ? [] : [['Content-Type', content_type]];
+    if (fork) headers.push(['Stream-Forked-From', streamUrl('', fork.of)]);
+    if (fork?.offset) headers.push(['Stream-Fork-Offset', fork.offset]);
     if (ttl_seconds !== undefined) headers.push(['Stream-TTL', String(ttl_seconds)]);
     if (expires_at !== undefined) headers.push(['Stream-Expires-At', expires_at]);
     if (closed) headers.push(['Stream-Closed', 'true']);
@@ -80,7 +87,11 @@ export class CreateForm {
   }
 
   #request(): CreateRequest {
-    const request: CreateRequest = { content_type: this.contentType };
+    const request: CreateRequest = this.isFork ? {} : { content_type: this.contentType };
+    if (this.isFork) {
+      request.fork = { of: this.forkOf };
+      if (this.forkOffset.trim() !== '') request.fork.offset = this.forkOffset.trim();
+    }
     if (this.life === 'ttl') request.ttl_seconds = Number(this.ttl);
     if (this.life === 'until') request.expires_at = new Date(this.until).toISOString();
     if (this.closed) request.closed = true;

@@ -1,0 +1,160 @@
+package inspect
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"tailrace/backend/engine"
+	"tailrace/backend/protocol"
+	"tailrace/backend/store"
+)
+
+// catalogue is all streams as lists need them, read again only when the registry
+// tells of a change: a page of a hundred thousand streams then costs a look at
+// memory. What changes with every append comes from the streams in use.
+type catalogue struct {
+	mu       sync.Mutex
+	streams  []store.Brief // sorted by path
+	registry int64         // messages of the registry when it was read; -1: never
+	readAt   time.Time
+	took     time.Duration
+}
+
+const (
+	// restPart bounds the share of time that reading the catalogue may take while
+	// streams come and go: one part of so many.
+	restPart = 10
+	// oldest is how old counts of streams that are not in use may be.
+	oldest = 15 * time.Second
+)
+
+// all returns the streams as they are, or were a moment ago. The slice must not
+// be changed.
+func (c *catalogue) all(ctx context.Context, db *store.DB) ([]store.Brief, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var registry int64
+	if st, _, err := db.Load(ctx, protocol.RegistryPath); err == nil {
+		registry = st.Messages
+	}
+	age := time.Since(c.readAt)
+	changed := registry != c.registry && age > c.took*restPart
+	if c.registry >= 0 && !c.readAt.IsZero() && !changed && age < oldest {
+		return c.streams, nil
+	}
+	begin := time.Now()
+	streams, err := db.Briefs(ctx)
+	if err != nil {
+		return nil, err
+	}
+	c.streams, c.registry, c.readAt, c.took = streams, registry, time.Now(), time.Since(begin)
+	return streams, nil
+}
+
+// selection says which streams a list shows, and in what order. Zero values
+// select everything.
+type selection struct {
+	filter string // a glob when it contains a *, else a substring of the path
+	kind   string // json, text or bytes
+	state  string // open, closed, fork or deleted
+	system bool   // include system streams
+	sort   string // path, messages, bytes, created or last
+	desc   bool
+}
+
+func stateOf(b *store.Brief) string {
+	switch {
+	case b.Deleted:
+		return "deleted"
+	case b.Closed:
+		return "closed"
+	default:
+		return "open"
+	}
+}
+
+func (q *selection) matches(b *store.Brief) bool {
+	switch {
+	case b.System && !q.system,
+		q.kind != "" && q.kind != b.Kind.String(),
+		q.state == "fork" && !b.Fork,
+		q.state != "" && q.state != "fork" && q.state != stateOf(b):
+		return false
+	case strings.Contains(q.filter, "*"):
+		return protocol.MatchGlob(q.filter, b.Path)
+	default:
+		return strings.Contains(b.Path, q.filter)
+	}
+}
+
+// of returns the selected streams in order. It leaves all as it is.
+func (q *selection) of(all []store.Brief, active []engine.Activity) []store.Brief {
+	var out []store.Brief
+	for i := range all {
+		if q.matches(&all[i]) {
+			out = append(out, all[i])
+		}
+	}
+	if q.sort != "" && q.sort != "path" {
+		now := make(map[int64]*engine.State, len(active))
+		for i := range active {
+			now[active[i].State.ID] = active[i].State
+		}
+		for i := range out {
+			if st := now[out[i].ID]; st != nil {
+				out[i].Messages, out[i].Bytes, out[i].LastAppendAt = st.Messages, st.Bytes, st.LastAppendAt
+			}
+		}
+		// Stable: streams that are alike stay sorted by path.
+		slices.SortStableFunc(out, func(a, b store.Brief) int {
+			order := cmp.Compare(q.key(&a), q.key(&b))
+			if q.desc {
+				order = -order
+			}
+			return order
+		})
+	} else if q.desc {
+		slices.Reverse(out)
+	}
+	return out
+}
+
+func (q *selection) key(b *store.Brief) int64 {
+	switch q.sort {
+	case "messages":
+		return b.Messages
+	case "bytes":
+		return b.Bytes
+	case "created":
+		return b.CreatedAt
+	default:
+		return b.LastAppendAt
+	}
+}
+
+// count adds a stream to the facets.
+func (f *Facets) count(b *store.Brief) {
+	switch b.Kind {
+	case protocol.KindJSON:
+		f.Kind.JSON++
+	case protocol.KindText:
+		f.Kind.Text++
+	default:
+		f.Kind.Bytes++
+	}
+	switch stateOf(b) {
+	case "deleted":
+		f.State.Deleted++
+	case "closed":
+		f.State.Closed++
+	default:
+		f.State.Open++
+	}
+	if b.Fork {
+		f.State.Fork++
+	}
+}

@@ -1,0 +1,185 @@
+package backend
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/fsnotify/fsnotify"
+
+	"tailrace/backend/access"
+	"tailrace/backend/config"
+	"tailrace/backend/inspect"
+)
+
+// restartKeys are settings that hold from a start to the end: addresses are
+// bound, the folder is locked, and the number of open readers is counted.
+var restartKeys = map[string]bool{
+	"listen": true, "inspect": true, "data_dir": true, "tls": true,
+	"max_live_readers": true, "max_live_readers_per_client": true,
+}
+
+// settle is how long the configuration file has to be left alone before it is
+// read: editors write in several steps.
+const settle = 150 * time.Millisecond
+
+// folderInterval is how often a missing folder of the file is looked for.
+const folderInterval = time.Second
+
+// settings are what is in force, and what the configuration file says. It
+// follows the file; a file that cannot be used changes nothing.
+type settings struct {
+	load  func(file []byte) (config.Loaded, error)
+	file  string
+	apply func(config.Config)
+	log   *slog.Logger
+
+	started config.Config // what the server began with
+
+	mu      sync.Mutex
+	loaded  config.Loaded
+	problem string // why the file, as it is now, is not followed
+}
+
+// reload reads the settings again, from the file or from what it would hold, and
+// puts in force what can be.
+func (s *settings) reload(file []byte) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	loaded, err := s.load(file)
+	if err != nil {
+		return err
+	}
+	s.problem = ""
+	s.loaded = loaded
+	inForce := loaded.Config
+	inForce.Listen, inForce.Inspect, inForce.DataDir, inForce.TLS = s.started.Listen, s.started.Inspect, s.started.DataDir, s.started.TLS
+	inForce.MaxLiveReaders, inForce.MaxLiveReadersPerClient = s.started.MaxLiveReaders, s.started.MaxLiveReadersPerClient
+	s.apply(inForce)
+	return nil
+}
+
+// follow watches the folder of the configuration file until ctx ends: editors
+// replace files, which a watch on the file itself would not survive.
+func (s *settings) follow(ctx context.Context) {
+	watcher, err := fsnotify.NewWatcher()
+	if err != nil {
+		s.log.Warn("changes of the configuration file are not noticed", "error", err)
+		return
+	}
+	defer func() { _ = watcher.Close() }()
+	err = watcher.Add(filepath.Dir(s.file))
+	for errors.Is(err, fs.ErrNotExist) { // until somebody makes a file, there need not be a folder
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(folderInterval):
+		}
+		if err = watcher.Add(filepath.Dir(s.file)); err == nil {
+			s.reread()
+		}
+	}
+	if err != nil {
+		s.log.Warn("changes of the configuration file are not noticed", "error", err)
+	}
+	var due <-chan time.Time
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case e := <-watcher.Events:
+			if filepath.Base(e.Name) == filepath.Base(s.file) && !e.Has(fsnotify.Chmod) {
+				due = time.After(settle)
+			}
+		case err := <-watcher.Errors:
+			s.log.Warn("watching the configuration file", "error", err)
+		case <-due:
+			due = nil
+			s.reread()
+		}
+	}
+}
+
+// reread follows the file as it is now; what is wrong with it is said and kept.
+func (s *settings) reread() {
+	if err := s.reload(nil); err != nil {
+		s.mu.Lock()
+		s.problem = err.Error()
+		s.mu.Unlock()
+		s.log.Warn("the configuration file cannot be used; the settings stay as they were", "error", err)
+		return
+	}
+	s.log.Info("read the configuration again", "file", s.file)
+}
+
+// Settings implements inspect.Settings.
+func (s *settings) Settings() inspect.SettingsState {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	out := inspect.SettingsState{File: s.file, Problem: s.problem, Settings: []inspect.Setting{}}
+	for _, k := range config.Keys() {
+		from := s.loaded.From[k.Name]
+		v := inspect.Setting{
+			Key: k.Name, Group: k.Group, Help: k.Help, From: from, Kind: k.Kind(), Default: k.Text(config.Default()),
+			Value: k.Text(s.loaded.Config),
+			// A flag or a variable wins over the file.
+			Locked: from != "default" && !strings.HasPrefix(from, s.file+":"),
+		}
+		if k.Name == "tokens" {
+			v.Value, v.Default = describeTokens(s.loaded.Config.Tokens), ""
+		}
+		if restartKeys[k.Name] {
+			v.AfterRestart = true
+			v.Pending = k.Text(s.started) != v.Value
+		}
+		out.Settings = append(out.Settings, v)
+	}
+	return out
+}
+
+// describeTokens says which tokens there are: never what they are known by.
+func describeTokens(tokens []access.Token) string {
+	var names []string
+	for _, t := range tokens {
+		names = append(names, t.Name+" ("+t.Level.String()+")")
+	}
+	return strings.Join(names, ", ")
+}
+
+// Problem implements inspect.Settings.
+func (s *settings) Problem() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.problem
+}
+
+// Change implements inspect.Settings.
+func (s *settings) Change(changes map[string]*string) error {
+	if s.file == "" {
+		return errors.New("there is no place for a configuration file: the environment names no home folder")
+	}
+	text, err := os.ReadFile(s.file)
+	if errors.Is(err, fs.ErrNotExist) {
+		text = config.Template()
+	} else if err != nil {
+		return err
+	}
+	if text, err = config.Edit(text, changes); err != nil {
+		return err
+	}
+	// First see that it can be used, then write it: a broken file would keep the
+	// next start from happening.
+	if _, err := s.load(text); err != nil {
+		return err
+	}
+	if err := config.Write(s.file, text); err != nil {
+		return err
+	}
+	return s.reload(nil)
+}

@@ -1,0 +1,138 @@
+import { readFileSync } from "node:fs"
+import type { Browser, Page } from "playwright-core"
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest"
+import { accessibility } from "../lib/axe"
+import { launch, openPage } from "../lib/browser"
+import { Server } from "../lib/server"
+
+let server: Server
+let browser: Browser
+let page: Page
+let problems: string[]
+
+beforeAll(async () => {
+  browser = await launch()
+})
+
+afterAll(async () => {
+  await browser.close()
+})
+
+beforeEach(async () => {
+  server = await Server.start()
+  ;({ page, problems } = await openPage(browser))
+})
+
+afterEach(async () => {
+  await page.close()
+  expect(await server.stop()).toBe(0)
+})
+
+async function create(path: string, body = "", type = "text/plain"): Promise<void> {
+  const encoded = path.split("/").map(encodeURIComponent).join("/")
+  const response = await fetch(`${server.streams}/${encoded}`, { method: "PUT", body, headers: { "Content-Type": type } })
+  expect(response.status).toBe(201)
+}
+
+async function open(hash: string): Promise<void> {
+  await page.goto(server.link)
+  await page.locator('[data-state="live"]').waitFor({ state: "attached" })
+  await page.evaluate((hash) => (location.hash = hash), hash)
+}
+
+const row = (text: string | RegExp) => page.getByRole("row").filter({ hasText: text })
+
+test("streams are sorted, found from the palette, and appended to from the list", async () => {
+  await create("small", "[1]", "application/json")
+  await create("large", "[1,2,3,4,5]", "application/json")
+  await create("empty", "[]", "application/json")
+  await open("/streams")
+  await page.getByRole("columnheader", { name: "Messages" }).getByRole("button").click()
+  await expect.poll(() => page.locator('[role="row"][aria-rowindex="2"]').textContent()).toContain("large")
+  await page.getByRole("columnheader", { name: "Messages" }).getByRole("button").click()
+  await expect.poll(() => page.locator('[role="row"][aria-rowindex="2"]').textContent()).toContain("empty")
+
+  await row("small").click()
+  await page.keyboard.press("a")
+  const dialog = page.getByRole("dialog", { name: "Append" })
+  await dialog.getByRole("textbox", { name: "Body" }).fill("[7,8]")
+  await dialog.getByText("2 messages").waitFor()
+  expect(await accessibility(page)).toEqual([])
+  await page.keyboard.press("Control+Enter")
+  await dialog.waitFor({ state: "detached" })
+  await row("small").filter({ hasText: "3" }).waitFor()
+
+  await page.keyboard.press("Control+k")
+  await page.getByRole("combobox").fill("lar")
+  await page.getByRole("option", { name: /large/ }).waitFor()
+  expect(await accessibility(page)).toEqual([])
+  await page.keyboard.press("Enter")
+  await page.getByRole("heading", { name: "large" }).waitFor()
+  expect(problems).toEqual([])
+})
+
+test("a path that looks blank can be seen", async () => {
+  await create("a/ ")
+  await create("\u202etxt.exe")
+  await open("/streams")
+  await row("␣").waitFor()
+  await row("‹202E›txt.exe").dblclick()
+  await page.getByRole("heading", { name: /‹202E›txt\.exe/ }).waitFor()
+  expect(await accessibility(page)).toEqual([])
+})
+
+test("a fork is made in the dialog", async () => {
+  await create("source", '[{"n":1},{"n":2}]', "application/json")
+  await open("/streams")
+  await page.keyboard.press("n")
+  const dialog = page.getByRole("dialog", { name: "New stream" })
+  await dialog.getByRole("textbox", { name: "Path" }).fill("branch")
+  await dialog.getByRole("textbox", { name: /^Fork of/ }).fill("source")
+  await dialog.getByRole("textbox", { name: /^At offset/ }).fill("0000000000000000_0000000000000001")
+  await dialog.getByRole("button", { name: "Create" }).click()
+  await row("branch").filter({ hasText: "fork" }).waitFor()
+  expect(await (await fetch(`${server.streams}/branch`)).json()).toEqual([{ n: 1 }])
+})
+
+test("thousands of streams are a list that is read as it is looked at", async () => {
+  for (let i = 0; i < 2500; i += 50) {
+    await Promise.all(Array.from({ length: 50 }, (_, k) => create(`many/${String(i + k).padStart(5, "0")}`)))
+  }
+  await open("/streams")
+  await page.getByTestId("stream-count").filter({ hasText: "2,500" }).waitFor()
+  await row("many/00000").waitFor()
+  await page.keyboard.press("G")
+  await row("many/02499").waitFor()
+  await page.getByRole("region", { name: "Selected stream" }).getByText("02499").first().waitFor()
+  await create("many/99999")
+  await page.getByTestId("stream-count").filter({ hasText: "2,501" }).waitFor()
+  await page.getByRole("textbox", { name: "Filter streams" }).fill("many/0123*")
+  await page.getByTestId("stream-count").filter({ hasText: "10 of" }).waitFor()
+  await row("01239").waitFor()
+  expect(problems).toEqual([])
+})
+
+test("settings are in force at once, and a broken file is reported", async () => {
+  await open("/settings")
+  const origins = page.getByRole("textbox", { name: "cors_origins" })
+  await origins.fill("nonsense")
+  await origins.press("Enter")
+  await page.getByRole("alert").waitFor()
+  await origins.fill("http://app.test")
+  await origins.press("Enter")
+  await page.getByText("Saved cors_origins").waitFor()
+  const seen = await fetch(`${server.dataUrl}/healthz`, { headers: { Origin: "http://app.test" } })
+  expect(seen.status).toBe(200)
+  const file = readFileSync(server.configFile, "utf8")
+  expect(file).toContain('\ncors_origins = ["http://app.test"]\n')
+  expect(file).toContain("# Tailrace configuration.")
+  expect(await accessibility(page)).toEqual([])
+
+  server.writeConfig("cors_origins = [\n")
+  await page.getByText("The configuration file is not followed.").waitFor()
+  expect((await fetch(`${server.dataUrl}/healthz`, { headers: { Origin: "http://app.test" } })).status).toBe(200)
+  server.writeConfig("tls = false\n")
+  await page.getByText("The configuration file is not followed.").waitFor({ state: "detached" })
+  await page.getByText("after restart", { exact: true }).waitFor()
+  expect((await fetch(`${server.dataUrl}/healthz`, { headers: { Origin: "http://app.test" } })).status).toBe(403)
+})
