@@ -14,6 +14,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"tailrace/backend/activity"
 	"tailrace/backend/config"
 	"tailrace/backend/engine"
 	"tailrace/backend/inspect"
@@ -59,6 +60,7 @@ type Backend struct {
 	subs   *subscription.Manager
 	snaps  *snapshot.Manager
 	gate   *inspect.Gate
+	recent *activity.Recorder
 
 	data, inspector *listener
 	settings        *settings // nil: they do not change
@@ -119,6 +121,7 @@ func open(o Options) (_ *Backend, err error) {
 	if b.subs, err = b.openSubscriptions(base, o); err != nil {
 		return nil, err
 	}
+	b.recent = activity.Open(b.engine, b.store, o.Now)
 	if b.gate, err = inspect.OpenGate(o.Config.DataDir); err != nil {
 		return nil, err
 	}
@@ -257,6 +260,7 @@ func (b *Backend) inspectHandler(o Options) http.Handler {
 		Subscriptions: b.subs,
 		Snapshots:     b.snaps,
 		Limits:        l,
+		Activity:      b.recent,
 		Gate:          b.gate,
 		Info: inspect.Info{
 			Version:      o.Version,
@@ -337,6 +341,9 @@ func (b *Backend) shutdown(ctx context.Context) error {
 		}
 	}
 	b.running.Wait()
+	if b.recent != nil {
+		b.recent.Close()
+	}
 	if b.subs != nil {
 		b.subs.Close()
 	}

@@ -28,6 +28,7 @@ var layer = map[string]int{
 	"backend/live":             1,
 	"backend/config":           2,
 	"backend/engine":           2,
+	"backend/activity":         3,
 	"backend/snapshot":         3,
 	"backend/snapshot/bucket":  1,
 	"backend/snapshot/segfile": 2,

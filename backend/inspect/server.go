@@ -12,6 +12,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
+	"tailrace/backend/activity"
 	"tailrace/backend/engine"
 	"tailrace/backend/loopback"
 	"tailrace/backend/protocol"
@@ -36,6 +37,8 @@ type Options struct {
 	Hosts []string
 	// ShowWindow raises the window; nil: there is none.
 	ShowWindow func()
+	// Activity is what happened lately; nil: it is not recorded.
+	Activity *activity.Recorder
 	// Settings of the server; nil: they are not shown.
 	Settings Settings
 	Now      func() time.Time
@@ -90,6 +93,7 @@ func (s *Server) describe(mux *http.ServeMux) huma.API {
 	s.registerEvents(api)
 	s.registerSnapshots(api)
 	s.registerSettings(api)
+	s.registerActivity(api)
 	return api
 }
 

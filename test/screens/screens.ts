@@ -43,6 +43,7 @@ const SCREENS: Record<string, { at: string; act?: (page: Page) => Promise<void>;
   "streams-all": { at: "/streams?sort=messages&desc=1" },
   "palette": { at: "/s/chat%2F4f2a%2Fturns?at=205", act: async (page) => { await page.keyboard.press("Control+k"); await page.waitForTimeout(300); await page.keyboard.type("ch tu") } },
   "compose": { at: "/s/chat%2F4f2a%2Fturns?at=205", act: async (page) => { await page.getByRole("button", { name: "Append again" }).click(); await page.waitForTimeout(500) } },
+  activity: { at: "/activity", act: (page) => page.waitForTimeout(1500) },
   settings: { at: "/settings" },
   "messages-hex": { at: "/s/chat%2F4f2a%2Fturns?at=205&view=hex" },
 }

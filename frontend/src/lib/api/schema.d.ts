@@ -4,6 +4,23 @@
  */
 
 export interface paths {
+    "/api/activity": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What happened in the last fifteen minutes */
+        get: operations["getActivity"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/codes": {
         parameters: {
             query?: never;
@@ -422,6 +439,27 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        ActivitySeries: {
+            /** @description Appends a second; for one stream messages a second. */
+            appends: number[];
+            /**
+             * Format: int64
+             * @description Unix milliseconds: when the last step ended.
+             */
+            at: number;
+            /** @description Bytes a second. */
+            bytes: number[];
+            /** @description Milliseconds that half of the commits took; 0: there was none. Not for one stream. */
+            p50: number[];
+            /** @description Milliseconds that 99 % of the commits took. */
+            p99: number[];
+            readers: number[];
+            /**
+             * Format: int64
+             * @description Milliseconds.
+             */
+            step: number;
+        };
         AppendInputBody: {
             /** @description As text. */
             body?: string;
@@ -1099,6 +1137,38 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+    getActivity: {
+        parameters: {
+            query?: {
+                /** @description Only this stream; empty: all together. */
+                stream?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ActivitySeries"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
     createCode: {
         parameters: {
             query?: never;
