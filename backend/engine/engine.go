@@ -121,7 +121,7 @@ func (e *Engine) openRegistry(ctx context.Context) error {
 		messages := pos.Messages - s.Messages
 		s.Position = pos
 		q.meter.add(e.clock.wall(), messages)
-		q.topic.Publish(State{Exists: true, Stream: s})
+		q.publish(s)
 	})
 	return nil
 }

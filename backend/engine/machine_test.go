@@ -292,8 +292,9 @@ func (m *machine) reopenNow(t *rapid.T) {
 
 func (m *machine) drawSizes(t *rapid.T) {
 	m.e.store = store.Options{
-		SealAt:     oneOf(t, "SealAt", 1, 500, 5000, 0),
-		CacheBytes: oneOf(t, "CacheBytes", 1, 2000, 0),
+		SealAt:      oneOf(t, "SealAt", 1, 500, 5000, 0),
+		CacheBytes:  oneOf(t, "CacheBytes", 1, 2000, 0),
+		DirectBytes: oneOf(t, "DirectBytes", 1, 20, 0),
 	}
 }
 

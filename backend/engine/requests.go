@@ -62,6 +62,8 @@ type State struct {
 	// soft-deleted stream exists.
 	Exists bool
 	store.Stream
+
+	frames *frames // nil: there were no live readers
 }
 
 // Offset is the token of a position in this stream.

@@ -436,12 +436,21 @@ func (s *sequencer) appendAll(batch []command, results []result) error {
 		maps.Copy(s.producers, d.changed)
 		s.producerCount.Store(int64(len(s.producers)))
 		s.count(d.batches)
-		s.topic.Publish(State{Exists: true, Stream: d.stream})
+		s.publish(d.stream)
 	}
 	if accepted {
 		s.touch()
 	}
 	return nil
+}
+
+// publish shows readers what an append has made of the stream.
+func (s *sequencer) publish(stream store.Stream) {
+	st := State{Exists: true, Stream: stream}
+	if s.readers.Load() > 0 {
+		st.frames = &frames{before: s.state().Tail}
+	}
+	s.topic.Publish(st)
 }
 
 // count adds committed batches to the meters.

@@ -6,5 +6,8 @@
 // that there is something new. The data itself is fetched from the log, whose
 // newest part is in memory.
 //
+// A [Memo] lets the readers of one version share what the first of them has made
+// of it.
+//
 // The package starts no goroutines.
 package live

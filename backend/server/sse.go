@@ -87,7 +87,6 @@ type sseTail struct {
 	// pieces are what was read last: a large message is sent in parts, and must not
 	// be loaded for each of them.
 	pieces []store.Piece
-	buf    []byte
 }
 
 // ready is a channel for those who need not wait.
@@ -97,69 +96,83 @@ var ready = func() <-chan struct{} {
 	return c
 }()
 
-// step sends the next event, if there is one. It returns a channel to wait on
+// step sends the next events, if there are any. It returns a channel to wait on
 // before the next step, or false when the response is over.
 func (t *sseTail) step() (changed <-chan struct{}, more bool) {
 	st, changed, err := t.rd.Current()
 	if err != nil {
 		return nil, false
 	}
-	var data []byte
-	next := t.from
-	if t.from < st.Tail {
-		pieces, err := t.rd.Read(st, t.from, sseChunkBytes)
-		if err != nil {
-			if !errors.Is(err, protocol.ErrNotFound) {
-				t.server.o.Log.Error("a live reader could not go on", "path", st.Path, "error", err)
-			}
-			return nil, false
-		}
-		t.pieces = pieces
-		cut(st.Kind, pieces, t.from+sseChunkBytes)
-		next = endOf(pieces, t.from)
-		data = join(st.Kind, pieces)
-	}
-	// The last bytes of a text may be the beginning of a character or of a line end
-	// whose rest comes with the next append.
-	held := int64(0)
-	if st.Kind == protocol.KindText && !(st.Closed && next == st.Tail) {
-		whole := protocol.CompleteText(data)
-		held = int64(len(data) - whole)
-		data = data[:whole]
-	}
-	atTail := next == st.Tail
-	if len(data) == 0 && t.began && !(atTail && st.Closed) {
+	if t.from == st.Tail && t.began && !st.Closed {
 		return changed, true
 	}
-	t.from = next - held
-	if !t.sendEvents(st, data, atTail && held == 0) || (atTail && st.Closed) {
+	f := t.frame(st)
+	if f.Err != nil {
+		if !errors.Is(f.Err, protocol.ErrNotFound) {
+			t.server.o.Log.Error("a live reader could not go on", "path", st.Path, "error", f.Err)
+		}
 		return nil, false
 	}
-	if !atTail {
-		changed = ready
+	t.from = f.Next
+	if len(f.Bytes) > 0 {
+		t.began = true
+		if !t.send(f.Bytes) {
+			return nil, false
+		}
 	}
-	return changed, true
+	if f.AtTail {
+		return changed, !st.Closed
+	}
+	return ready, true
 }
 
-// sendEvents writes a data event, if there is data, and the control event that
-// goes with it, in one write.
-func (t *sseTail) sendEvents(st *engine.State, data []byte, atTail bool) bool {
-	t.buf = t.buf[:0]
+// frame is what to send next. Readers that are at the same place of a stream share
+// it, however many they are.
+func (t *sseTail) frame(st *engine.State) engine.Frame {
+	at := engine.FrameKey{From: t.from, Cursor: t.server.cursor(t.req)}
+	if !t.began || t.from == st.Tail {
+		return t.encode(st, at)
+	}
+	return t.rd.Frame(st, at, t.encode)
+}
+
+// encode makes the data event with what lies behind at.From, if there is anything,
+// and the control event that goes with it. Nothing is made when there is nothing
+// to tell.
+func (t *sseTail) encode(st *engine.State, at engine.FrameKey) engine.Frame {
+	var data []byte
+	next := at.From
+	if at.From < st.Tail {
+		pieces, err := t.rd.Read(st, at.From, sseChunkBytes)
+		if err != nil {
+			return engine.Frame{Err: err}
+		}
+		t.pieces = pieces
+		cut(st.Kind, pieces, at.From+sseChunkBytes)
+		next = endOf(pieces, at.From)
+		data = join(st.Kind, pieces)
+	}
+	f := engine.Frame{Next: next, AtTail: next == st.Tail}
+	// The last bytes of a text may be the beginning of a character or of a line end
+	// whose rest comes with the next append.
+	if st.Kind == protocol.KindText && !(st.Closed && f.AtTail) {
+		whole := protocol.CompleteText(data)
+		f.Next -= int64(len(data) - whole)
+		data = data[:whole]
+	}
+	if len(data) == 0 && t.began && !(f.AtTail && st.Closed) {
+		return f
+	}
 	if len(data) > 0 {
-		t.buf = protocol.AppendSSEData(t.buf, st.Kind, data)
+		f.Bytes = protocol.AppendSSEData(f.Bytes, st.Kind, data)
 	}
-	t.buf = protocol.AppendSSEControl(t.buf, protocol.SSEControl{
-		Next:     st.Offset(t.from),
-		Cursor:   t.server.cursor(t.req),
-		UpToDate: atTail,
-		Closed:   atTail && st.Closed,
+	f.Bytes = protocol.AppendSSEControl(f.Bytes, protocol.SSEControl{
+		Next:     st.Offset(f.Next),
+		Cursor:   at.Cursor,
+		UpToDate: f.Next == st.Tail,
+		Closed:   f.AtTail && st.Closed,
 	})
-	t.began = true
-	ok := t.send(t.buf)
-	if cap(t.buf) > 64<<10 {
-		t.buf = nil // an idle reader holds no large buffer
-	}
-	return ok
+	return f
 }
 
 func (t *sseTail) send(b []byte) bool {

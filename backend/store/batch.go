@@ -169,7 +169,10 @@ func sealSegment(k protocol.Kind, batches []*Batch) segment {
 			}
 		}
 	}
-	data := make([]byte, 0, size)
+	data := []byte{}
+	if len(batches) > 1 {
+		data = make([]byte, 0, size)
+	}
 	meta := append(make([]byte, 0, 24+8*len(batches)), metaVersion, 0, 0, 0, 0)
 	meta = binary.AppendUvarint(meta, uint64(first.TotalBytes-payloadBytes(first.Payload)))
 	meta = binary.AppendUvarint(meta, uint64(len(order)))
@@ -180,10 +183,15 @@ func sealSegment(k protocol.Kind, batches []*Batch) segment {
 	meta = binary.AppendUvarint(meta, uint64(len(batches)))
 	var at int64
 	for _, b := range batches {
-		if k == protocol.KindJSON && len(data) > 0 && len(b.Payload.Data) > 0 {
+		switch {
+		case len(batches) == 1 && len(b.Payload.Data) > 0:
+			data = b.Payload.Data // no need to copy
+		case k == protocol.KindJSON && len(data) > 0 && len(b.Payload.Data) > 0:
 			data = append(data, ',')
+			fallthrough
+		default:
+			data = append(data, b.Payload.Data...)
 		}
-		data = append(data, b.Payload.Data...)
 		var flags byte
 		if b.Producer != nil {
 			flags |= flagProducer

@@ -98,6 +98,9 @@ type committer struct {
 	deleted int64 // ops below this arrival number are gone from the table
 	garbage bool  // rows of deleted streams may be left
 	closed  bool  // snapshots of closed streams were asked for
+	// direct are the streams of which the transaction under way leaves nothing
+	// unsealed.
+	direct  map[int64]bool
 	reserve reserve
 	full    bool      // the reserve has been given up
 	looked  time.Time // when it was last tried to make it whole
@@ -112,7 +115,7 @@ func (d *DB) newCommitter(ctx context.Context) (*committer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open the log: %w", err)
 	}
-	c := &committer{db: d, conn: conn, nextSeq: next, garbage: true, reserve: d.reserve()}
+	c := &committer{db: d, conn: conn, nextSeq: next, garbage: true, reserve: d.reserve(), direct: map[int64]bool{}}
 	if err := errors.Join(c.stmts.prepare(ctx, conn), c.watch.load(ctx, c), c.abandonRestores(ctx, 0)); err != nil {
 		return nil, errors.Join(fmt.Errorf("open the log: %w", err), c.close())
 	}
@@ -220,10 +223,14 @@ func (c *committer) commit(ctx context.Context, group []*request) error {
 	announced := c.db.registry.batch(group)
 	seq := c.nextSeq
 	arrived := 0
+	clear(c.direct)
 	err := c.transaction(ctx, func() error {
 		for _, r := range group {
 			if err := c.apply(ctx, r, &seq); err != nil {
 				return err
+			}
+			if r.write.Stream == nil || c.direct[r.write.Stream.ID] {
+				continue
 			}
 			for _, b := range r.write.Batches {
 				arrived += b.cost()
@@ -250,6 +257,9 @@ func (c *committer) commit(ctx context.Context, group []*request) error {
 		} else if len(w.Batches) > 0 {
 			c.db.mem.add(w.Stream.Kind, w.Batches, w.Stream.Position)
 		}
+	}
+	if len(c.direct) > 0 {
+		c.db.mem.sealed(c.db.mem.unsealedOf(c.direct))
 	}
 	if announced != nil {
 		c.db.publishRegistry(announced)
@@ -339,10 +349,8 @@ func (c *committer) apply(ctx context.Context, r *request, seq *int64) error {
 			return fmt.Errorf("soft-delete stream: %w", err)
 		}
 	}
-	for _, b := range w.Batches {
-		if err := c.insertOp(ctx, b, seq); err != nil {
-			return err
-		}
+	if err := c.insertBatches(ctx, w, seq); err != nil {
+		return err
 	}
 	if w.Close && !w.Create {
 		id, epoch, producerSeq := producerColumns(s.ClosedBy)
@@ -420,6 +428,37 @@ func (c *committer) deleteStream(ctx context.Context, s *Stream) error {
 		if _, err := step.stmt.ExecContext(ctx, step.args...); err != nil {
 			return fmt.Errorf("delete stream: %w", err)
 		}
+	}
+	return nil
+}
+
+// insertBatches writes a write's batches as ops. Large ones go straight into
+// segments, with what of the stream is not sealed before them: that changes more
+// pages now, and saves writing the payload a second time when it is sealed.
+func (c *committer) insertBatches(ctx context.Context, w *Write, seq *int64) error {
+	size := 0
+	for _, b := range w.Batches {
+		size += len(b.Payload.Data)
+	}
+	if size < c.db.direct {
+		for _, b := range w.Batches {
+			if err := c.insertOp(ctx, b, seq); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	for _, b := range w.Batches {
+		b.seq = *seq
+		*seq++
+	}
+	c.direct[w.Stream.ID] = true
+	batches := append(c.db.mem.unsealedTail(w.Stream.ID), w.Batches...)
+	if err := c.sealRun(ctx, run{&tail{stream: w.Stream.ID, kind: w.Stream.Kind}, batches}); err != nil {
+		return fmt.Errorf("seal stream %d: %w", w.Stream.ID, err)
+	}
+	if _, err := c.stmts.sealedSeq.ExecContext(ctx, *seq-1); err != nil {
+		return fmt.Errorf("seal: %w", err)
 	}
 	return nil
 }

@@ -18,6 +18,9 @@ type Options struct {
 	// SealAt is how many bytes of unsealed batches gather before sealing begins;
 	// 0: 4 MiB. It bounds what a start has to read.
 	SealAt int
+	// DirectBytes is from which size on a write goes straight into segments; 0:
+	// 64 KiB, from where on that was measured to be faster.
+	DirectBytes int
 	// CacheBytes is how many bytes of the newest batches stay in memory;
 	// 0: 8 MiB. Unsealed batches always stay.
 	CacheBytes int
@@ -30,6 +33,7 @@ type Options struct {
 type DB struct {
 	path   string
 	sealAt int
+	direct int
 	log    *slog.Logger
 	read   *sql.DB // pool of read-only connections
 	write  *sql.DB // the committer's single connection
@@ -94,6 +98,7 @@ func open(ctx context.Context, path string, o Options) (*DB, error) {
 		path:   path,
 		log:    o.Log,
 		sealAt: orDefault(o.SealAt, 4<<20),
+		direct: orDefault(o.DirectBytes, 64<<10),
 		read:   read,
 		write:  write,
 		mem:    memtable{tails: map[int64]*tail{}, budget: orDefault(o.CacheBytes, 8<<20)},

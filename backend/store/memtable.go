@@ -171,16 +171,16 @@ type run struct {
 
 // oldestRuns picks what to seal next: up to limit bytes of the unsealed batches
 // of the stream that has the oldest one, then of the next such stream, until
-// limit is used up. Only the committer calls it and [memtable.sealed], so
-// nothing changes in between but additions.
-func (m *memtable) oldestRuns(limit int) []run {
+// limit is used up; except are streams that are seen to. Only the committer calls
+// it and [memtable.sealed], so nothing changes in between but additions.
+func (m *memtable) oldestRuns(limit int, except map[int64]bool) []run {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
 	var runs []run
 	picked := map[*tail]bool{}
 	for i := m.firstUnsealed; i < len(m.fifo) && limit > 0; i++ {
 		t := m.fifo[i].tail
-		if picked[t] || m.isSealed(m.fifo[i]) {
+		if picked[t] || except[t.stream] || m.isSealed(m.fifo[i]) {
 			continue
 		}
 		picked[t] = true
@@ -190,6 +190,29 @@ func (m *memtable) oldestRuns(limit int) []run {
 			n++
 		}
 		runs = append(runs, run{t, t.batches[t.sealed:n]})
+	}
+	return runs
+}
+
+// unsealedTail returns a copy of what of a stream is not sealed.
+func (m *memtable) unsealedTail(stream int64) []*Batch {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	if t := m.tails[stream]; t != nil {
+		return slices.Clone(t.batches[t.sealed:])
+	}
+	return nil
+}
+
+// unsealedOf returns all that is not sealed of some streams.
+func (m *memtable) unsealedOf(streams map[int64]bool) []run {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	var runs []run
+	for id := range streams {
+		if t := m.tails[id]; t != nil {
+			runs = append(runs, run{t, t.batches[t.sealed:]})
+		}
 	}
 	return runs
 }

@@ -202,8 +202,9 @@ func TestRandomOperations(t *testing.T) {
 			t.Fatal(err)
 		}
 		l := openTestLog(t, dir, Options{
-			SealAt:     rapid.SampledFrom([]int{1, 300, 1500, 20_000, 0}).Draw(t, "SealAt"),
-			CacheBytes: rapid.SampledFrom([]int{1, 1000, 30_000, 0}).Draw(t, "CacheBytes"),
+			SealAt:      rapid.SampledFrom([]int{1, 300, 1500, 20_000, 0}).Draw(t, "SealAt"),
+			CacheBytes:  rapid.SampledFrom([]int{1, 1000, 30_000, 0}).Draw(t, "CacheBytes"),
+			DirectBytes: rapid.SampledFrom([]int{1, 20, 200, 0}).Draw(t, "DirectBytes"),
 		})
 		paths := []string{"json", "text", "bytes"}
 		types := map[string]string{"json": "application/json", "text": "text/plain", "bytes": "image/png"}

@@ -32,7 +32,7 @@ func (c *committer) seal(ctx context.Context, arrived int) (runs []run, dead int
 	if unsealed+arrived <= c.db.sealAt && backlog+arrived <= backlogFactor*c.db.sealAt {
 		return nil, 0, nil
 	}
-	runs = c.db.mem.oldestRuns(max(sealSlice, 2*arrived))
+	runs = c.db.mem.oldestRuns(max(sealSlice, 2*arrived), c.direct)
 	highest := int64(0)
 	for _, r := range runs {
 		if err := c.sealRun(ctx, r); err != nil {

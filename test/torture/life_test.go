@@ -58,7 +58,10 @@ func messages(contentType, writer string, first, n int, rng *rand.Rand) []string
 			}
 			continue
 		}
-		if rng.IntN(4) == 0 {
+		switch n := rng.IntN(80); {
+		case n == 0: // large bodies take another way to the disk
+			id += strings.Repeat(" ", 64<<10+rng.IntN(64<<10)) + "."
+		case n <= 20:
 			id += strings.Repeat(" ", rng.IntN(8<<10)) + "."
 		}
 		atoms = append(atoms, strconv.Quote(id))
