@@ -43,7 +43,7 @@ type Program struct {
 // name) and the environment ("NAME=value") and returns its exit status. When ctx
 // ends a running server shuts down cleanly.
 func (p Program) Main(ctx context.Context, args, env []string, stdout, stderr io.Writer) int {
-	inv := &invocation{Program: p, ctx: ctx, env: lookup(env), stdout: stdout, stderr: stderr}
+	inv := &invocation{Program: p, ctx: ctx, env: lookup(env), stdout: stdout, stderr: stderr, level: new(slog.LevelVar)}
 	command, err := inv.parse(args)
 	switch {
 	case err != nil:
@@ -81,7 +81,7 @@ type invocation struct {
 	stdout, stderr io.Writer
 	flags          map[string]string // settings given as flags, by key
 	sources        config.Sources    // where the loaded settings came from
-	level          slog.LevelVar     // of what goes to standard error
+	level          *slog.LevelVar    // of what goes to standard error
 }
 
 // usageError is a wrong configuration: the caller has to change something before
@@ -105,12 +105,12 @@ func (inv *invocation) load(file string) (config.Loaded, error) {
 func (inv *invocation) logger(level string) *slog.Logger {
 	// Validated before: what slog does not know stays info.
 	_ = inv.level.UnmarshalText([]byte(level))
-	return slog.New(slog.NewTextHandler(inv.stderr, &slog.HandlerOptions{Level: &inv.level}))
+	return slog.New(slog.NewTextHandler(inv.stderr, &slog.HandlerOptions{Level: inv.level}))
 }
 
 // options are what every way of serving has in common.
 func (inv *invocation) options(c config.Config, log *slog.Logger) backend.Options {
-	o := backend.Options{Config: c, Version: inv.Version, Assets: inv.Assets, Log: log, LogLevel: &inv.level}
+	o := backend.Options{Config: c, Version: inv.Version, Assets: inv.Assets, Log: log, LogLevel: inv.level}
 	// The default file need not exist yet: it is watched, and made when settings are saved.
 	if file, err := inv.configFile(inv.sources.File); err == nil {
 		if o.ConfigFile, err = filepath.Abs(file); err != nil {
