@@ -85,13 +85,13 @@ func (inv *invocation) serve(c config.Config, readyFile string, open bool) (err 
 	defer func() { err = errors.Join(err, removeReady()) }()
 
 	link := b.InspectorLink()
-	fmt.Fprintf(inv.stdout, "Tailrace %s\n  Streams    %s/v1/stream/\n%s  Inspector  %s\n  Data       %s\n",
-		inv.Version, b.DataURL(), secureLine(b), link, c.DataDir)
+	note := "The link works once; `tailrace open` makes another."
 	if inv.Assets == nil {
-		fmt.Fprintln(inv.stdout, "  This build carries no inspector page: only its API answers.")
-	} else {
-		fmt.Fprintln(inv.stdout, "  The link works once; `tailrace open` makes another.")
+		note = "This build carries no inspector page: only its API answers."
 	}
+	// One write: who waits for a part of it may read all of it.
+	fmt.Fprintf(inv.stdout, "Tailrace %s\n  Streams    %s/v1/stream/\n%s  Inspector  %s\n  Data       %s\n  %s\n",
+		inv.Version, b.DataURL(), secureLine(b), link, c.DataDir, note)
 	if open {
 		go func() {
 			if err := inv.browse(link); err != nil {
