@@ -19,10 +19,11 @@ import (
 )
 
 // restartKeys are settings that hold from a start to the end: addresses are
-// bound, the folder is locked, and the number of open readers is counted.
+// bound, the folder is locked, open readers are counted, targets are open.
 var restartKeys = map[string]bool{
 	"listen": true, "inspect": true, "data_dir": true, "tls": true,
 	"max_live_readers": true, "max_live_readers_per_client": true,
+	"targets": true, "snapshot_on_close": true,
 }
 
 // settle is how long the configuration file has to be left alone before it is
