@@ -26,9 +26,9 @@ type audience struct {
 	sent      []atomic.Int64 // when a message was sent, as nanoseconds since began
 	began     time.Time
 	connected sync.WaitGroup // readers that have not got an answer yet
-	delivered atomic.Int64   // to all readers together
-	target    atomic.Int64
-	complete  chan struct{} // closed when delivered reaches the target
+	listeners []*listener
+	target    atomic.Int64  // messages that each is to get
+	complete  chan struct{} // closed when all have as many
 	once      sync.Once
 }
 
@@ -44,6 +44,7 @@ type listener struct {
 
 	data    []byte // all messages, whole
 	arrived []time.Duration
+	count   atomic.Int64 // of arrived, for others
 }
 
 func (f fanout) run(ctx context.Context, c *cell) (Sample, error) {
@@ -61,13 +62,13 @@ func (f fanout) run(ctx context.Context, c *cell) (Sample, error) {
 
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	listeners := make([]*listener, f.readers)
+	for range f.readers {
+		a.listeners = append(a.listeners, &listener{cell: c, audience: a, path: path, offset: "-1"})
+	}
 	var running sync.WaitGroup
 	defer running.Wait()
 	defer cancel(nil)
-	for i := range listeners {
-		l := &listener{cell: c, audience: a, path: path, offset: "-1"}
-		listeners[i] = l
+	for i, l := range a.listeners {
 		running.Go(func() {
 			if err := f.follow(ctx, l); err != nil {
 				cancel(fmt.Errorf("reader %d: %w", i, err))
@@ -86,7 +87,7 @@ func (f fanout) run(ctx context.Context, c *cell) (Sample, error) {
 	}
 	cancel(nil)
 	running.Wait()
-	return f.sum(listeners, a, m, ahead, posted)
+	return f.sum(a, m, ahead, posted)
 }
 
 func (f fanout) messages(d time.Duration) int { return int(d.Seconds() * float64(f.rate)) }
@@ -122,7 +123,8 @@ func (f fanout) post(ctx context.Context, c *cell, a *audience, path string, ahe
 	}
 	// The last message has its share of time, too: as many ticks as messages.
 	m.elapsed = max(time.Since(from), time.Duration(posted-ahead)*tick)
-	a.aim(int64(posted) * int64(f.readers))
+	a.target.Store(int64(posted))
+	a.settle()
 	timer := time.NewTimer(c.options.Patience)
 	defer timer.Stop()
 	select {
@@ -148,8 +150,8 @@ func sleepUntil(ctx context.Context, t time.Time) error {
 }
 
 // sum compares what each reader got and makes figures of it.
-func (f fanout) sum(listeners []*listener, a *audience, m *measured, ahead, posted int) (Sample, error) {
-	for i, l := range listeners {
+func (f fanout) sum(a *audience, m *measured, ahead, posted int) (Sample, error) {
+	for i, l := range a.listeners {
 		if err := a.form.check(ledger{0: posted}, a.form.split(bytes.NewReader(l.data))); err != nil {
 			return Sample{}, fmt.Errorf("reader %d of %s: %w", i, l.path, err)
 		}
@@ -162,16 +164,16 @@ func (f fanout) sum(listeners []*listener, a *audience, m *measured, ahead, post
 	return s, nil
 }
 
-// aim says how many deliveries there will have been in the end.
-func (a *audience) aim(target int64) {
-	a.target.Store(target)
-	a.delivery(0)
-}
-
-func (a *audience) delivery(messages int64) {
-	if a.delivered.Add(messages) >= a.target.Load() {
-		a.once.Do(func() { close(a.complete) })
+// settle ends the wait once every reader has as many messages as it is to get. What
+// one has too much must not stand for what another lacks.
+func (a *audience) settle() {
+	target := a.target.Load()
+	for _, l := range a.listeners {
+		if l.count.Load() < target {
+			return
+		}
 	}
+	a.once.Do(func() { close(a.complete) })
 }
 
 // connect says that the reader has got an answer.
@@ -184,12 +186,12 @@ func (l *listener) connect() {
 
 // take keeps data that arrived at a moment.
 func (l *listener) take(data []byte, at time.Time) {
-	before := len(l.arrived)
 	l.data = append(l.data, data...)
 	for len(l.arrived) < len(l.data)/fanoutBody {
 		l.arrived = append(l.arrived, at.Sub(l.audience.began))
 	}
-	l.audience.delivery(int64(len(l.arrived) - before))
+	l.count.Store(int64(len(l.arrived)))
+	l.audience.settle()
 }
 
 // over reports whether an error is only the end of the measurement.

@@ -2,17 +2,14 @@ package snapshot_test
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/google/go-cmp/cmp/cmpopts"
 	"pgregory.net/rapid"
 
 	"tailrace/backend/engine"
@@ -20,177 +17,7 @@ import (
 	"tailrace/backend/snapshot"
 	"tailrace/backend/snapshot/bucket"
 	"tailrace/backend/snapshot/segfile"
-	"tailrace/backend/store"
 )
-
-// world is a log with everything above it, as far as snapshots need it.
-type world struct {
-	db      *store.DB
-	engine  *engine.Engine
-	manager *snapshot.Manager
-}
-
-// fataler is a *testing.T or a *rapid.T.
-type fataler interface {
-	Helper()
-	Fatal(...any)
-	Fatalf(string, ...any)
-	Errorf(string, ...any)
-}
-
-func openWorld(t fataler, dir string, change func(*snapshot.Options)) *world {
-	t.Helper()
-	// Little is kept in memory and segments are made early, so that both are read.
-	db, err := store.Open(context.Background(), dir, store.Options{SealAt: 16 << 10, CacheBytes: 16 << 10})
-	if err != nil {
-		t.Fatal(err)
-	}
-	e, err := engine.Open(context.Background(), db, engine.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	o := snapshot.Options{Store: db, Engine: e, Program: "test", Now: time.Now, Log: slog.New(slog.DiscardHandler)}
-	if change != nil {
-		change(&o)
-	}
-	return &world{db: db, engine: e, manager: snapshot.Open(o)}
-}
-
-func (w *world) close(t fataler) {
-	t.Helper()
-	w.manager.Close()
-	w.engine.Close()
-	if err := w.db.Close(); err != nil {
-		t.Fatal(err)
-	}
-}
-
-// start opens a world for a whole test.
-func start(t *testing.T, change func(*snapshot.Options)) *world {
-	t.Helper()
-	w := openWorld(t, t.TempDir(), change)
-	t.Cleanup(func() { w.close(t) })
-	return w
-}
-
-// outcome waits for a job.
-func outcome[T any](j *snapshot.Job, err error) (result T, _ error) {
-	if err != nil {
-		return result, err
-	}
-	<-j.Done()
-	p := j.Progress()
-	if p.Err != nil {
-		return result, p.Err
-	}
-	return p.Result.(T), nil
-}
-
-func at(dir string) snapshot.Where { return snapshot.Where{Place: bucket.Target{Location: dir}} }
-
-func (w *world) create(t fataler, path, dir string) *snapshot.Created {
-	t.Helper()
-	c, err := outcome[*snapshot.Created](w.manager.Create(snapshot.CreateRequest{Path: path, To: at(dir)}))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return c
-}
-
-func (w *world) verify(location string) (*snapshot.Verified, error) {
-	return outcome[*snapshot.Verified](w.manager.Verify(snapshot.FileRequest{Location: location}))
-}
-
-func (w *world) restore(location, as string) (*snapshot.Restored, error) {
-	return outcome[*snapshot.Restored](w.manager.Restore(snapshot.FileRequest{Location: location, As: as}))
-}
-
-func payload(t fataler, kind protocol.Kind, body string) protocol.Payload {
-	t.Helper()
-	p, err := protocol.FramePayload(kind, []byte(body), false, protocol.DefaultLimits())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return p
-}
-
-func (w *world) stream(t fataler, path, contentType string, bodies ...string) {
-	t.Helper()
-	if _, err := w.engine.Create(path, &engine.CreateRequest{ContentType: contentType}); err != nil {
-		t.Fatal(err)
-	}
-	for _, body := range bodies {
-		w.append(t, path, contentType, body, nil)
-	}
-}
-
-func (w *world) append(t fataler, path, contentType, body string, p *protocol.Producer) {
-	t.Helper()
-	media, err := protocol.ParseContentType(contentType)
-	if err != nil {
-		t.Fatal(err)
-	}
-	r := &engine.AppendRequest{ContentType: contentType, Payload: payload(t, protocol.KindOf(media), body), Producer: p}
-	if _, err := w.engine.Append(path, r); err != nil {
-		t.Fatal(err)
-	}
-}
-
-func (w *world) exists(path string) error {
-	r, err := w.engine.OpenReader(path)
-	if err == nil {
-		r.Close()
-	}
-	return err
-}
-
-// content is all that can be seen of a stream.
-type content struct {
-	Stream    store.Stream
-	Producers map[string]store.Producer
-	Batches   []*store.Batch
-	Wire      []byte
-}
-
-func (w *world) content(t fataler, path string) content {
-	t.Helper()
-	captured, err := w.engine.Capture(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	c := content{Stream: captured.Stream, Producers: map[string]store.Producer{}}
-	for _, p := range captured.Producers {
-		c.Producers[p.ID] = p
-	}
-	s := &captured.Stream
-	if c.Batches, err = w.db.Batches(context.Background(), s, 0, s.Messages); err != nil {
-		t.Fatal(err)
-	}
-	for pos := int64(0); pos < s.Tail; {
-		pieces, err := w.db.Read(context.Background(), s, pos, s.Tail, 1<<20)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, p := range pieces {
-			if s.Kind == protocol.KindJSON && len(c.Wire) > 0 {
-				c.Wire = append(c.Wire, ',')
-			}
-			c.Wire, pos = append(c.Wire, p.Data...), p.End
-		}
-	}
-	return c
-}
-
-// diff compares two contents in everything that a restoration keeps: all but the
-// stream's number, its path, and that it was a fork.
-func diff(want, got content) string {
-	return cmp.Diff(want, got,
-		cmp.Comparer(bytes.Equal),
-		cmpopts.IgnoreUnexported(store.Stream{}, store.Batch{}),
-		cmpopts.IgnoreFields(store.Stream{}, "ID", "Path", "Fork", "Deadline"),
-		cmpopts.IgnoreFields(store.Batch{}, "Stream", "StreamSeq"),
-	)
-}
 
 // TestRestoredStreamsAreIdentical makes random streams, with forks and producers,
 // restores them elsewhere, and compares; every producer's last request must still

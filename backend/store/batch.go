@@ -6,6 +6,7 @@ import (
 	"sort"
 
 	"tailrace/backend/protocol"
+	"tailrace/backend/varint"
 )
 
 // Batch is what one append wrote. It is immutable once it has been handed to
@@ -68,49 +69,13 @@ var errCorruptMeta = &DamagedError{What: "the metadata of a segment"}
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// metaReader decodes the varints of a blob and remembers the first error.
-type metaReader struct {
-	b   []byte
-	bad bool
-}
-
-func (r *metaReader) uvarint() int64 {
-	v, n := binary.Uvarint(r.b)
-	if n <= 0 || v > 1<<62 {
-		r.bad, r.b = true, nil
-		return 0
-	}
-	r.b = r.b[n:]
-	return int64(v)
-}
-
-func (r *metaReader) varint() int64 {
-	v, n := binary.Varint(r.b)
-	if n <= 0 {
-		r.bad, r.b = true, nil
-		return 0
-	}
-	r.b = r.b[n:]
-	return v
-}
-
-func (r *metaReader) bytes(n int64) []byte {
-	if n < 0 || n > int64(len(r.b)) {
-		r.bad, r.b = true, nil
-		return nil
-	}
-	out := r.b[:n]
-	r.b = r.b[n:]
-	return out
-}
-
 func decodeSizes(blob []byte) ([]int, error) {
-	r := metaReader{b: blob}
+	r := varint.Reader{Rest: blob}
 	var sizes []int
-	for len(r.b) > 0 {
-		sizes = append(sizes, int(r.uvarint()))
+	for len(r.Rest) > 0 {
+		sizes = append(sizes, int(r.Uvarint()))
 	}
-	if r.bad {
+	if r.Bad {
 		return nil, errCorruptMeta
 	}
 	return sizes, nil
@@ -226,19 +191,19 @@ func payloadBytes(p protocol.Payload) int64 {
 
 // batches decodes a segment. The batches share the segment's data.
 func (s *segment) batches(stream int64, k protocol.Kind) ([]*Batch, error) {
-	r := metaReader{b: s.meta[metaHeader:]} // check has seen that it is there
-	total := r.uvarint()
+	r := varint.Reader{Rest: s.meta[metaHeader:]} // check has seen that it is there
+	total := r.Uvarint()
 	names := make([]string, 0, 4)
-	for n := r.uvarint(); n > 0 && !r.bad; n-- {
-		names = append(names, string(r.bytes(r.uvarint())))
+	for n := r.Uvarint(); n > 0 && !r.Bad; n-- {
+		names = append(names, string(r.Bytes(r.Uvarint())))
 	}
 	pos, first, at := s.start, s.first, int64(0)
 	data := s.data
 	var out []*Batch
-	for n := r.uvarint(); n > 0 && !r.bad; n-- {
-		flags := r.bytes(1)
-		messages := r.uvarint()
-		if messages > int64(len(r.b)) { // every size takes at least a byte
+	for n := r.Uvarint(); n > 0 && !r.Bad; n-- {
+		flags := r.Bytes(1)
+		messages := r.Uvarint()
+		if messages > int64(len(r.Rest)) { // every size takes at least a byte
 			return nil, errCorruptMeta
 		}
 		b := &Batch{Stream: stream, Start: pos, First: first}
@@ -246,7 +211,7 @@ func (s *segment) batches(stream int64, k protocol.Kind) ([]*Batch, error) {
 		if messages > 0 {
 			b.Payload.Sizes = make([]int, messages)
 			for i := range b.Payload.Sizes {
-				b.Payload.Sizes[i] = int(r.uvarint())
+				b.Payload.Sizes[i] = int(r.Uvarint())
 				length += b.Payload.Sizes[i]
 			}
 		}
@@ -263,12 +228,12 @@ func (s *segment) batches(stream int64, k protocol.Kind) ([]*Batch, error) {
 		b.Payload.Data, data = data[:length:length], data[length:]
 		b.End = pos + b.Payload.Length(k)
 		b.TotalBytes = total
-		at += r.varint()
+		at += r.Varint()
 		b.Time = at
 		if len(flags) == 1 {
 			b.Closing = flags[0]&flagClosing != 0
 			if flags[0]&flagProducer != 0 {
-				name, epoch, seq := r.uvarint(), r.uvarint(), r.uvarint()
+				name, epoch, seq := r.Uvarint(), r.Uvarint(), r.Uvarint()
 				if name >= int64(len(names)) {
 					return nil, errCorruptMeta
 				}
@@ -278,7 +243,7 @@ func (s *segment) batches(stream int64, k protocol.Kind) ([]*Batch, error) {
 		pos, first = b.End, first+messages
 		out = append(out, b)
 	}
-	if r.bad || pos != s.end || len(data) != 0 {
+	if r.Bad || pos != s.end || len(data) != 0 {
 		return nil, errCorruptMeta
 	}
 	return out, nil

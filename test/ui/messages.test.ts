@@ -1,26 +1,9 @@
 import { readFileSync } from "node:fs"
-import type { Browser, Page } from "playwright-core"
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest"
+import { beforeEach, expect, test } from "vitest"
 import { accessibility } from "../lib/axe"
-import { launch, openPage } from "../lib/browser"
-import { Server } from "../lib/server"
-
-let server: Server
-let browser: Browser
-let page: Page
-let problems: string[]
-
-beforeAll(async () => {
-  browser = await launch()
-})
-
-afterAll(async () => {
-  await browser.close()
-})
+import { page, problems, server } from "../lib/stage"
 
 beforeEach(async () => {
-  server = await Server.start()
-  ;({ page, problems } = await openPage(browser))
   await put("log", [])
   for (let from = 0; from < 3000; from += 500) {
     await append(Array.from({ length: 500 }, (_, i) => ({ n: from + i, kind: (from + i) % 100 === 0 ? "rare" : "common" })))
@@ -28,11 +11,6 @@ beforeEach(async () => {
   await page.goto(server.link)
   await page.locator('[data-state="live"]').waitFor({ state: "attached" })
   await open("/s/log")
-})
-
-afterEach(async () => {
-  await page.close()
-  expect(await server.stop()).toBe(0)
 })
 
 async function put(path: string, value: unknown): Promise<void> {

@@ -1,32 +1,7 @@
 import { readFileSync } from "node:fs"
-import type { Browser, Page } from "playwright-core"
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest"
+import { expect, test } from "vitest"
 import { accessibility } from "../lib/axe"
-import { launch, openPage } from "../lib/browser"
-import { Server } from "../lib/server"
-
-let server: Server
-let browser: Browser
-let page: Page
-let problems: string[]
-
-beforeAll(async () => {
-  browser = await launch()
-})
-
-afterAll(async () => {
-  await browser.close()
-})
-
-beforeEach(async () => {
-  server = await Server.start()
-  ;({ page, problems } = await openPage(browser))
-})
-
-afterEach(async () => {
-  await page.close()
-  expect(await server.stop()).toBe(0)
-})
+import { page, problems, server } from "../lib/stage"
 
 async function create(path: string, body = "", type = "text/plain"): Promise<void> {
   const encoded = path.split("/").map(encodeURIComponent).join("/")

@@ -1,30 +1,5 @@
-import type { Browser, Page } from "playwright-core"
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest"
-import { launch, openPage } from "../lib/browser"
-import { Server } from "../lib/server"
-
-let server: Server
-let browser: Browser
-let page: Page
-let problems: string[]
-
-beforeAll(async () => {
-  browser = await launch()
-})
-
-afterAll(async () => {
-  await browser.close()
-})
-
-beforeEach(async () => {
-  server = await Server.start()
-  ;({ page, problems } = await openPage(browser))
-})
-
-afterEach(async () => {
-  await page.close()
-  expect(await server.stop()).toBe(0)
-})
+import { expect, test } from "vitest"
+import { browser, page, problems, server } from "../lib/stage"
 
 /** Writes from outside, as an application would. */
 async function write(method: string, path: string, type: string, body?: string, headers = {}): Promise<void> {

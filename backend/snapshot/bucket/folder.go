@@ -220,6 +220,8 @@ func (f *folder) explain(err error) error {
 		problem, advice = ProblemMissing, "there is no such file or folder"
 	case errors.Is(err, fs.ErrPermission):
 		problem, advice = ProblemDenied, "permission denied"
+	case errors.Is(err, syscall.EROFS):
+		problem, advice = ProblemDenied, "the disk is read-only"
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
 		problem, advice = ProblemFull, "the disk is full"
 	default:

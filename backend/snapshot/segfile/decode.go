@@ -11,6 +11,7 @@ import (
 
 	"tailrace/backend/protocol"
 	"tailrace/backend/store"
+	"tailrace/backend/varint"
 )
 
 // block is a block as it was read.
@@ -117,56 +118,20 @@ func decodeSegment(b block) (segment, error) {
 	return s, nil
 }
 
-// varints decodes a segment's meta and remembers that something was wrong.
-type varints struct {
-	b   []byte
-	bad bool
-}
-
-func (r *varints) uvarint() int64 {
-	v, n := binary.Uvarint(r.b)
-	if n <= 0 || v > 1<<62 {
-		r.bad, r.b = true, nil
-		return 0
-	}
-	r.b = r.b[n:]
-	return int64(v)
-}
-
-func (r *varints) varint() int64 {
-	v, n := binary.Varint(r.b)
-	if n <= 0 {
-		r.bad, r.b = true, nil
-		return 0
-	}
-	r.b = r.b[n:]
-	return v
-}
-
-func (r *varints) bytes(n int64) []byte {
-	if n < 0 || n > int64(len(r.b)) {
-		r.bad, r.b = true, nil
-		return nil
-	}
-	out := r.b[:n]
-	r.b = r.b[n:]
-	return out
-}
-
 // decode turns a segment into batches, whose data is a copy.
 func (s *segment) decode(k protocol.Kind) ([]*store.Batch, error) {
-	r := varints{b: s.meta}
+	r := varint.Reader{Rest: s.meta}
 	var names []string
-	for n := r.uvarint(); n > 0 && !r.bad; n-- {
-		names = append(names, string(r.bytes(r.uvarint())))
+	for n := r.Uvarint(); n > 0 && !r.Bad; n-- {
+		names = append(names, string(r.Bytes(r.Uvarint())))
 	}
 	wire := make([]byte, 0, len(s.data)) // lengths take more than commas
 	pos, first, total, at, data := s.start, s.first, s.bytes, int64(0), s.data
 	var out []*store.Batch
-	for n := s.batches; n > 0 && !r.bad; n-- {
-		flags := r.bytes(1)
-		messages := r.uvarint()
-		if r.bad || messages == 0 || messages > int64(len(data)/4) || (k != protocol.KindJSON && messages != 1) {
+	for n := s.batches; n > 0 && !r.Bad; n-- {
+		flags := r.Bytes(1)
+		messages := r.Uvarint()
+		if r.Bad || messages == 0 || messages > int64(len(data)/4) || (k != protocol.KindJSON && messages != 1) {
 			return nil, damaged("the metadata of a segment is wrong")
 		}
 		b := &store.Batch{Start: pos, First: first}
@@ -191,10 +156,10 @@ func (s *segment) decode(k protocol.Kind) ([]*store.Batch, error) {
 		b.Payload.Data = wire[from:len(wire):len(wire)]
 		b.End = pos + b.Payload.Length(k)
 		b.TotalBytes = total
-		at += r.varint()
+		at += r.Varint()
 		b.Time = at
 		if flags[0]&batchProducer != 0 {
-			name, epoch, seq := r.uvarint(), r.uvarint(), r.uvarint()
+			name, epoch, seq := r.Uvarint(), r.Uvarint(), r.Uvarint()
 			if name >= int64(len(names)) {
 				return nil, damaged("the metadata of a segment is wrong")
 			}
@@ -204,7 +169,7 @@ func (s *segment) decode(k protocol.Kind) ([]*store.Batch, error) {
 		pos, first = b.End, first+messages
 		out = append(out, b)
 	}
-	if r.bad || len(r.b) != 0 || len(data) != 0 || pos != s.end || first-s.first != s.messages {
+	if r.Bad || len(r.Rest) != 0 || len(data) != 0 || pos != s.end || first-s.first != s.messages {
 		return nil, damaged("a segment does not add up")
 	}
 	return out, nil
