@@ -22,6 +22,7 @@ type grammar struct {
 	WebhookKey webhookKeyCommands `cmd:"" help:"Rotate the key that signs webhooks."`
 	Trust      trustCommands      `cmd:"" help:"Make HTTPS trusted on this machine, or undo that."`
 	Snapshot   snapshotCommands   `cmd:"" help:"Take, verify and restore snapshots of streams."`
+	Demo       demoCommand        `cmd:"" help:"Let applications write into the running server, to look at."`
 	Bench      benchCommand       `cmd:"" help:"Measure Durable Streams servers against each other."`
 	BenchNoop  benchNoOpCommand   `cmd:"" hidden:""`
 	Version    versionCommand     `cmd:"" help:"Print version, commit, Go version and kind of build."`

@@ -14,8 +14,10 @@ import (
 	"sync/atomic"
 	"time"
 
+	"tailrace/backend/access"
 	"tailrace/backend/activity"
 	"tailrace/backend/config"
+	"tailrace/backend/demo"
 	"tailrace/backend/engine"
 	"tailrace/backend/inspect"
 	"tailrace/backend/metrics"
@@ -61,6 +63,10 @@ type Backend struct {
 	snaps  *snapshot.Manager
 	gate   *inspect.Gate
 	recent *activity.Recorder
+	demo   *demo.Player
+	// demoToken lets the demo traffic in where tokens are wanted. It never leaves this
+	// process, and no file.
+	demoToken string
 
 	data, inspector *listener
 	settings        *settings // nil: they do not change
@@ -122,6 +128,8 @@ func open(o Options) (_ *Backend, err error) {
 		return nil, err
 	}
 	b.recent = activity.Open(b.engine, b.store, o.Now)
+	b.demoToken = access.NewSecret()
+	b.demo = demo.New(demo.Options{URL: b.DataURL(), Token: b.demoToken})
 	if b.gate, err = inspect.OpenGate(o.Config.DataDir); err != nil {
 		return nil, err
 	}
@@ -245,11 +253,21 @@ func (b *Backend) protocolOptions(o *Options) server.Options {
 		CORSOrigins:         o.Config.CORSOrigins,
 		Hosts:               hosts,
 		AnyAddress:          anyAddress,
-		Tokens:              o.Config.Tokens,
+		Tokens:              b.tokens(o.Config.Tokens),
 		Version:             o.Version,
 		Now:                 o.Now,
 		Log:                 o.Log,
 	}
+}
+
+// tokens are those of the configuration and, where there are any, that of the demo
+// traffic.
+func (b *Backend) tokens(configured []access.Token) []access.Token {
+	if len(configured) == 0 {
+		return nil
+	}
+	own := access.Token{Name: "demo", Level: access.Full, Hash: access.HashOf(b.demoToken)}
+	return append(slices.Clone(configured), own)
 }
 
 func (b *Backend) inspectHandler(o Options) http.Handler {
@@ -261,6 +279,7 @@ func (b *Backend) inspectHandler(o Options) http.Handler {
 		Snapshots:     b.snaps,
 		Limits:        l,
 		Activity:      b.recent,
+		Demo:          b.demo,
 		Gate:          b.gate,
 		Info: inspect.Info{
 			Version:      o.Version,
@@ -333,6 +352,9 @@ func (b *Backend) shutdown(ctx context.Context) error {
 	var errs []error
 	if b.lock != nil {
 		errs = append(errs, b.lock.removeRun()) // nobody shall ask us for anything any more
+	}
+	if b.demo != nil {
+		b.demo.Close()
 	}
 	b.cancel()
 	for _, l := range []*listener{b.data, b.inspector} {

@@ -24,6 +24,7 @@ var layer = map[string]int{
 	"backend/trust":            0,
 	"bench":                    1,
 	"backend/access":           1,
+	"backend/demo":             1,
 	"backend/localca":          1,
 	"backend/store":            1,
 	"backend/live":             1,

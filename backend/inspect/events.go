@@ -40,6 +40,7 @@ type (
 		Appends   float64 `json:"appends_per_second"`
 		Bytes     float64 `json:"bytes_per_second"`
 		DiskBytes int64   `json:"disk_bytes"`
+		DemoUntil *int64  `json:"demo_until" doc:"Unix milliseconds when the demo traffic ends; null: there is none."`
 		Settings  string  `json:"settings_problem" doc:"Why the configuration file is not followed; empty: it is."`
 	}
 	// Changes are the streams that have changed since the event before.
@@ -184,6 +185,7 @@ func (f *feed) sendStats() {
 	totals, now := f.s.o.Engine.Totals(), f.s.o.Now()
 	stats := Stats{
 		Type: "stats", At: now.UnixMilli(), Streams: totals.Streams.Load(), Readers: totals.Readers.Load(), DiskBytes: f.s.diskBytes(),
+		DemoUntil: f.s.demoUntil(),
 	}
 	if f.s.o.Settings != nil {
 		stats.Settings = f.s.o.Settings.Problem()

@@ -13,6 +13,7 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
 	"tailrace/backend/activity"
+	"tailrace/backend/demo"
 	"tailrace/backend/engine"
 	"tailrace/backend/loopback"
 	"tailrace/backend/protocol"
@@ -39,6 +40,8 @@ type Options struct {
 	ShowWindow func()
 	// Activity is what happened lately; nil: it is not recorded.
 	Activity *activity.Recorder
+	// Demo plays the demo traffic; nil: nothing is served that it could use.
+	Demo *demo.Player
 	// Settings of the server; nil: they are not shown.
 	Settings Settings
 	Now      func() time.Time
@@ -94,6 +97,7 @@ func (s *Server) describe(mux *http.ServeMux) huma.API {
 	s.registerSnapshots(api)
 	s.registerSettings(api)
 	s.registerActivity(api)
+	s.registerDemo(api)
 	return api
 }
 

@@ -23,6 +23,7 @@ export type MessagePage = Schemas['MessageList'];
 export type FilterProgress = Schemas['FilterProgress'];
 export type Producer = Schemas['ProducerState'];
 export type ActivitySeries = Schemas['ActivitySeries'];
+export type DemoState = Schemas['DemoState'];
 export type Setting = Schemas['Setting'];
 export type SettingsState = Schemas['SettingsState'];
 export type CreateRequest = Schemas['CreateInputBody'];
