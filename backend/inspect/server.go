@@ -98,6 +98,7 @@ func (s *Server) describe(mux *http.ServeMux) huma.API {
 	s.registerSettings(api)
 	s.registerActivity(api)
 	s.registerDemo(api)
+	s.registerLineage(api)
 	return api
 }
 

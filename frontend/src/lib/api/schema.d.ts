@@ -334,6 +334,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/streams/{path}/lineage": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What a stream was forked from, and what from it */
+        get: operations["getLineage"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/streams/{path}/messages": {
         parameters: {
             query?: never;
@@ -726,6 +743,14 @@ export interface components {
             started_at: number;
             version: string;
         };
+        Inherited: {
+            /** Format: int64 */
+            bytes: number;
+            /** Format: int64 */
+            messages: number;
+            /** @description Token of the first position that is the fork's own. */
+            offset: string;
+        } | null;
         Job: {
             /**
              * Format: int64
@@ -769,11 +794,25 @@ export interface components {
             /** @description Names the key in JWKS and signatures. */
             kid: string;
         };
+        Kin: {
+            /**
+             * Format: int64
+             * @description 0: the stream that all others descend from.
+             */
+            depth: number;
+            inherited: components["schemas"]["Inherited"];
+            stream: components["schemas"]["Stream"];
+        };
         Limits: {
             /** Format: int64 */
             max_body_bytes: number;
             /** Format: int64 */
             max_path_bytes: number;
+        };
+        Lineage: {
+            family: components["schemas"]["Kin"][];
+            /** @description False: the family is larger, and only the stream's own sources and descendants are here. */
+            whole: boolean;
         };
         LinkOutputBody: {
             /** @description Opens the inspector once. */
@@ -2027,6 +2066,38 @@ export interface operations {
                 };
                 content: {
                     "application/x-ndjson": components["schemas"]["FilterProgress"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    getLineage: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Stream path, percent-encoded as one segment. */
+                path: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Lineage"];
                 };
             };
             /** @description Error */

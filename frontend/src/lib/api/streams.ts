@@ -5,6 +5,7 @@ import type {
   Body,
   CreateRequest,
   FilterProgress,
+  Lineage,
   Message,
   MessagePage,
   Producer,
@@ -77,4 +78,8 @@ export async function seek(path: string, to: { offset: string } | { time: number
 export async function listProducers(path: string, signal?: AbortSignal): Promise<Producer[]> {
   const { producers } = await call<{ producers: Producer[] }>('GET', `${at(path)}/producers`, { signal });
   return producers;
+}
+
+export function readLineage(path: string, signal?: AbortSignal): Promise<Lineage> {
+  return call('GET', `${at(path)}/lineage`, { signal });
 }

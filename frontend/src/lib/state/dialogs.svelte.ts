@@ -1,17 +1,28 @@
 import type { Stream } from '$lib/api/types';
 
 export type OpenDialog =
-  | { kind: 'create'; path: string }
+  | { kind: 'create'; path: string; fork: ForkPoint | null }
   | { kind: 'append'; stream: Stream; body: string; base64: boolean }
   | { kind: 'close' | 'delete'; stream: Stream }
   | { kind: 'help' };
+
+/** Where a new stream branches off; an empty offset is the tail. */
+export interface ForkPoint {
+  of: string;
+  offset: string;
+}
 
 /** The one dialog that is open, if any. */
 class Dialogs {
   current = $state.raw<OpenDialog | null>(null);
 
   create(path = ''): void {
-    this.current = { kind: 'create', path };
+    this.current = { kind: 'create', path, fork: null };
+  }
+
+  /** Makes a stream that begins with what another has before an offset; none: all of it. */
+  fork({ path }: Stream, offset: string): void {
+    this.current = { kind: 'create', path: `${path}-fork`, fork: { of: path, offset } };
   }
 
   ask(kind: 'append' | 'close' | 'delete', stream: Stream): void {

@@ -1,6 +1,7 @@
 import { reason } from '$lib/api/errors';
 import { createStream } from '$lib/api/streams';
 import type { CreateRequest, Stream } from '$lib/api/types';
+import type { ForkPoint } from '$lib/state/dialogs.svelte';
 import { fromBase64 } from '$lib/format/bytes';
 import { contentNote, kindOf, type Encoding } from '$lib/format/content';
 import { curl } from '$lib/format/curl';
@@ -50,8 +51,10 @@ export class CreateForm {
     return this.note.ok ? null : 'The first content cannot be sent as it is.';
   });
 
-  constructor(path: string) {
+  constructor(path: string, fork: ForkPoint | null) {
     this.path = path;
+    this.forkOf = fork?.of ?? '';
+    this.forkOffset = fork?.offset ?? '';
   }
 
   /** Makes the stream; null when that failed, and `error` says why. */
