@@ -59,6 +59,9 @@ type settings struct {
 	Targets         string `placeholder:"NAME=PLACE,…" group:"Snapshots" help:"${targets}"`
 	SnapshotOnClose string `placeholder:"GLOB=TARGET,…" group:"Snapshots" help:"${snapshot_on_close}"`
 
+	Journal      string `placeholder:"true|false" group:"Journal" help:"${journal}"`
+	JournalBytes string `placeholder:"SIZE" group:"Journal" help:"${journal_bytes}"`
+
 	LogLevel string `placeholder:"LEVEL" group:"Logging" help:"${log_level}"`
 }
 

@@ -20,6 +20,7 @@ import (
 	"tailrace/backend/demo"
 	"tailrace/backend/engine"
 	"tailrace/backend/inspect"
+	"tailrace/backend/journal"
 	"tailrace/backend/metrics"
 	"tailrace/backend/protocol"
 	"tailrace/backend/server"
@@ -67,6 +68,8 @@ type Backend struct {
 	// demoToken lets the demo traffic in where tokens are wanted. It never leaves this
 	// process, and no file.
 	demoToken string
+	// journal remembers requests; it is off when the settings say so.
+	journal *journal.Journal
 
 	data, inspector *listener
 	settings        *settings // nil: they do not change
@@ -97,7 +100,7 @@ func open(o Options) (_ *Backend, err error) {
 	if o.Log == nil {
 		o.Log = slog.Default()
 	}
-	b := &Backend{done: make(chan struct{})}
+	b := &Backend{done: make(chan struct{}), journal: journal.New(journal.Options{Bytes: journalBytes(&o.Config)})}
 	base, cancel := context.WithCancel(context.Background())
 	b.cancel = cancel
 	defer func() {
@@ -194,6 +197,14 @@ func (b *Backend) openSnapshots(o Options) (*snapshot.Manager, error) {
 	return snapshot.Open(so), nil
 }
 
+// journalBytes is how much the journal may hold; 0: it is off.
+func journalBytes(c *config.Config) int64 {
+	if !c.Journal {
+		return 0
+	}
+	return c.JournalBytes
+}
+
 // handle makes the handlers of both listeners. When settings change, they are
 // exchanged; requests under way end under the old ones.
 func (b *Backend) handle(base context.Context, o Options) error {
@@ -205,6 +216,7 @@ func (b *Backend) handle(base context.Context, o Options) error {
 		b.settings.apply = func(c config.Config) {
 			now := o
 			now.Config = c
+			b.journal.SetLimit(journalBytes(&c))
 			data.use(protocolServer.With(b.protocolOptions(&now)))
 			inspector.use(b.inspectHandler(now))
 			if o.LogLevel != nil {
@@ -248,6 +260,7 @@ func (b *Backend) protocolOptions(o *Options) server.Options {
 		BodyTimeout:         o.Config.BodyTimeout,
 		MaxReaders:          o.Config.MaxLiveReaders,
 		MaxReadersPerClient: o.Config.MaxLiveReadersPerClient,
+		Journal:             b.journal,
 		Metrics:             metrics.Handler(b.engine, b.store),
 		CacheControl:        o.Config.CacheControl,
 		CORSOrigins:         o.Config.CORSOrigins,
@@ -280,6 +293,7 @@ func (b *Backend) inspectHandler(o Options) http.Handler {
 		Limits:        l,
 		Activity:      b.recent,
 		Demo:          b.demo,
+		Journal:       b.journal,
 		Gate:          b.gate,
 		Info: inspect.Info{
 			Version:      o.Version,

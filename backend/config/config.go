@@ -47,6 +47,9 @@ type Config struct {
 	Targets         []string // places for snapshots, as NAME=PLACE
 	SnapshotOnClose []string // what is kept when streams are closed, as GLOB=NAME
 
+	Journal      bool  // whether the latest requests are remembered
+	JournalBytes int64 // how much memory they take
+
 	LogLevel string // debug, info, warn or error
 }
 
@@ -75,6 +78,8 @@ func defaults(p platform) Config {
 		MaxQueryBytes:           limits.QueryBytes,
 		MaxMessagesPerAppend:    limits.MessagesPerAppend,
 		MaxJSONDepth:            limits.JSONDepth,
+		Journal:                 true,
+		JournalBytes:            16 << 20,
 		LogLevel:                "info",
 	}
 }

@@ -64,6 +64,7 @@ const (
 	GroupReads  = "Reads"
 	GroupLimits = "Limits"
 	GroupKeep   = "Snapshots"
+	GroupWatch  = "Journal"
 	GroupLog    = "Logging"
 )
 
@@ -197,6 +198,18 @@ func Keys() []Key {
 			Help:  "Snapshots to take when streams are closed, as GLOB=TARGET, such as orders/**=backups",
 			field: func(c *Config) any { return &c.SnapshotOnClose },
 			check: checkOnClose,
+		},
+		{
+			Name: "journal", Group: GroupWatch,
+			Help:  "Whether the latest requests are remembered, in memory, for the inspector to show",
+			field: func(c *Config) any { return &c.Journal },
+			check: func(Config) error { return nil },
+		},
+		{
+			Name: "journal_bytes", Group: GroupWatch,
+			Help:  "How much memory they may take; the oldest are forgotten",
+			field: func(c *Config) any { return &c.JournalBytes },
+			check: func(c Config) error { return checkSize("journal_bytes", c.JournalBytes, 1<<20, 1<<30) },
 		},
 		{
 			Name: "log_level", Group: GroupLog,

@@ -86,6 +86,7 @@ func TestLoadEverySetting(t *testing.T) {
 		MaxQueryBytes: 777, BodyTimeout: 7 * time.Second, MaxLiveReaders: 77, MaxLiveReadersPerClient: 7,
 		Targets:         []string{"here=" + filepath.Join(dir, "x"), "there=s3://b/p?endpoint=http://127.0.0.1:1&path_style=true"},
 		SnapshotOnClose: []string{"a/**=here", "b=there"},
+		JournalBytes:    77 << 20,
 		LogLevel:        "error",
 	}
 

@@ -60,8 +60,11 @@ func (d *draft) append(r *AppendRequest) (Appended, error) {
 	if r.PayloadErr != nil {
 		return Appended{}, r.PayloadErr
 	}
+	first := d.stream.Messages
 	d.accept(r)
-	return d.outcome(false, r.Producer), nil
+	out := d.outcome(false, r.Producer)
+	out.First = first
+	return out, nil
 }
 
 // appendToClosed answers a request to a closed stream: success only for closing

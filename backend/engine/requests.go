@@ -49,6 +49,7 @@ type AppendRequest struct {
 // Appended is the outcome of an AppendRequest that was not refused.
 type Appended struct {
 	Next      protocol.Offset // the tail
+	First     int64           // ordinal of the first message that was written
 	Closed    bool            // the stream is closed now
 	Duplicate bool            // nothing was written: it had been before
 	// Producer holds the epoch and the highest accepted sequence number; nil when

@@ -23,5 +23,8 @@ func (w Writer) Append(r *AppendRequest) (Appended, error) {
 	return res.appended, res.err
 }
 
+// Incarnation is that of the stream as it is now.
+func (w Writer) Incarnation() int64 { return w.s.state().Incarnation }
+
 // Close ends the writer.
 func (w Writer) Close() { w.s.engine.release(w.s) }

@@ -12,6 +12,7 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
 	"tailrace/backend/engine"
+	"tailrace/backend/journal"
 	"tailrace/backend/protocol"
 )
 
@@ -50,6 +51,17 @@ type (
 		Removed []string `json:"removed" nullable:"false"`
 		Refresh bool     `json:"refresh" doc:"Too many changed: load the list again."`
 	}
+	// Requests tell that the journal has grown: in all, and of the watched stream.
+	Requests struct {
+		Type           string `json:"type" enum:"requests"`
+		On             bool   `json:"on" doc:"Requests are recorded."`
+		Last           uint64 `json:"last" doc:"Id of the newest request."`
+		Kept           int    `json:"kept"`
+		Rejected       int    `json:"rejected" doc:"Refusals among those that are kept."`
+		Stream         string `json:"stream" doc:"The watched stream."`
+		StreamAll      int    `json:"stream_all" doc:"Requests of the watched stream since this window began to watch, and those that were kept then."`
+		StreamRejected int    `json:"stream_rejected"`
+	}
 	// Tail is where the watched stream stands.
 	Tail struct {
 		Type     string `json:"type" enum:"tail"`
@@ -69,7 +81,7 @@ type eventsInput struct {
 func (s *Server) registerEvents(api huma.API) {
 	var line huma.Schema
 	for _, event := range []reflect.Type{
-		reflect.TypeFor[Hello](), reflect.TypeFor[Stats](), reflect.TypeFor[Changes](), reflect.TypeFor[Tail](),
+		reflect.TypeFor[Hello](), reflect.TypeFor[Stats](), reflect.TypeFor[Changes](), reflect.TypeFor[Requests](), reflect.TypeFor[Tail](),
 	} {
 		line.OneOf = append(line.OneOf, api.OpenAPI().Components.Schemas.Schema(event, true, ""))
 	}
@@ -89,6 +101,7 @@ func (s *Server) events(c huma.Context, watch string) {
 	c.SetHeader("X-Accel-Buffering", "no")
 	_, w := humago.Unwrap(c)
 	f := &feed{s: s, ctx: c.Context(), w: w, rc: http.NewResponseController(w), watch: watch, known: map[string]mark{}}
+	f.counter.Stream = watch
 	defer f.close()
 	f.start()
 	tail := time.NewTicker(tailInterval)
@@ -103,6 +116,7 @@ func (s *Server) events(c huma.Context, watch string) {
 			f.sendTail(false)
 		case <-list.C:
 			f.sendChanges()
+			f.sendRequests()
 		case <-stats.C:
 			f.sendStats()
 		case <-f.ctx.Done():
@@ -125,6 +139,9 @@ type feed struct {
 	appends  int64
 	bytes    int64
 	lastAt   time.Time
+
+	counter  journal.Counter
+	requests Requests
 
 	reader  *engine.Reader
 	tail    Tail
@@ -160,6 +177,7 @@ func (f *feed) start() {
 	f.send(Hello{Type: "hello", Info: f.s.o.Info})
 	f.sendStats()
 	f.sendTail(true)
+	f.sendRequests()
 }
 
 // sendDeadline is how long a window may take to receive one event.
@@ -283,6 +301,20 @@ func (f *feed) registryChanges() (changed, removed map[string]bool, ok bool) {
 		}
 	}
 	return changed, removed, true
+}
+
+// sendRequests tells how the journal has grown.
+func (f *feed) sendRequests() {
+	e := f.s.o.Journal.Extent()
+	now := Requests{Type: "requests", On: e.On, Last: e.Last, Kept: e.Count, Rejected: e.Rejected, Stream: f.watch}
+	if f.watch != "" && now.Last != f.requests.Last {
+		f.counter.Count(f.s.o.Journal)
+	}
+	now.StreamAll, now.StreamRejected = f.counter.All, f.counter.Rejected
+	if now != f.requests {
+		f.requests = now
+		f.send(now)
+	}
 }
 
 // sendTail tells where the watched stream stands, if that has changed. It holds

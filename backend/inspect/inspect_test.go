@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"tailrace/backend/engine"
+	"tailrace/backend/journal"
 	"tailrace/backend/protocol"
 	"tailrace/backend/store"
 	"tailrace/backend/subscription"
@@ -23,11 +24,12 @@ import (
 
 // page is an inspector on a log of its own, and a client with its token.
 type page struct {
-	t      *testing.T
-	engine *engine.Engine
-	gate   *Gate
-	url    string
-	shown  chan struct{}
+	t       *testing.T
+	engine  *engine.Engine
+	journal *journal.Journal
+	gate    *Gate
+	url     string
+	shown   chan struct{}
 }
 
 func newPage(t *testing.T) *page {
@@ -51,9 +53,10 @@ func newPage(t *testing.T) *page {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &page{t: t, engine: e, gate: gate, shown: make(chan struct{}, 1)}
+	p := &page{t: t, engine: e, journal: journal.New(journal.Options{Bytes: 1 << 20}), gate: gate, shown: make(chan struct{}, 1)}
 	s := httptest.NewServer(New(Options{
 		Engine: e, Store: db, Subscriptions: subs, Limits: protocol.DefaultLimits(), Gate: gate,
+		Journal:    p.journal,
 		Info:       Info{Version: "1.2.3", InspectorURL: "http://inspector"},
 		Assets:     fstest.MapFS{"index.html": {Data: []byte("<title>Tailrace</title>")}, "assets/a-1.js": {Data: []byte("1")}},
 		ShowWindow: func() { p.shown <- struct{}{} },

@@ -15,6 +15,7 @@ import (
 	"tailrace/backend/activity"
 	"tailrace/backend/demo"
 	"tailrace/backend/engine"
+	"tailrace/backend/journal"
 	"tailrace/backend/loopback"
 	"tailrace/backend/protocol"
 	"tailrace/backend/snapshot"
@@ -42,6 +43,8 @@ type Options struct {
 	Activity *activity.Recorder
 	// Demo plays the demo traffic; nil: nothing is served that it could use.
 	Demo *demo.Player
+	// Journal is the latest requests of the data port.
+	Journal *journal.Journal
 	// Settings of the server; nil: they are not shown.
 	Settings Settings
 	Now      func() time.Time
@@ -99,6 +102,7 @@ func (s *Server) describe(mux *http.ServeMux) huma.API {
 	s.registerActivity(api)
 	s.registerDemo(api)
 	s.registerLineage(api)
+	s.registerRequests(api)
 	return api
 }
 

@@ -136,7 +136,11 @@ func (s *Server) producers(ctx context.Context, in *PathInput) (*producersOutput
 	out := &producersOutput{}
 	out.Body.Producers = make([]ProducerState, 0, len(list))
 	for _, p := range list {
-		out.Body.Producers = append(out.Body.Producers, ProducerState{ID: p.ID, Epoch: p.Epoch, LastSeq: p.Seq, LastAppendAt: p.LastAppendAt})
+		state := ProducerState{ID: p.ID, Epoch: p.Epoch, LastSeq: p.Seq, LastAppendAt: p.LastAppendAt}
+		if t, ok := s.o.Journal.Tally(in.Path, p.ID, st.Incarnation); ok {
+			state.Seen = newSeen(t)
+		}
+		out.Body.Producers = append(out.Body.Producers, state)
 	}
 	return out, nil
 }

@@ -2,6 +2,7 @@ package inspect
 
 import (
 	"tailrace/backend/engine"
+	"tailrace/backend/journal"
 	"tailrace/backend/protocol"
 	"tailrace/backend/store"
 )
@@ -88,6 +89,44 @@ type ProducerState struct {
 	Epoch        int64  `json:"epoch"`
 	LastSeq      int64  `json:"last_seq"`
 	LastAppendAt int64  `json:"last_append_at" doc:"Unix milliseconds."`
+	// Seen is null when the producer has sent nothing since the program started.
+	Seen *ProducerSeen `json:"seen"`
+}
+
+// ProducerSeen is what was seen of a producer's appends since the program
+// started, while the journal was on.
+type ProducerSeen struct {
+	_          struct{}    `nullable:"true"`
+	Since      int64       `json:"since" doc:"Unix milliseconds: the first of them."`
+	Accepted   int64       `json:"accepted"`
+	Duplicates int64       `json:"duplicates"`
+	Gaps       int64       `json:"gaps"`
+	Fenced     int64       `json:"fenced"`
+	Began      *EpochBegin `json:"began" doc:"How its epoch began; null: that was not seen."`
+}
+
+// EpochBegin is the append that began an epoch.
+type EpochBegin struct {
+	_       struct{} `nullable:"true"`
+	Epoch   int64    `json:"epoch"`
+	Before  *int64   `json:"before" doc:"The epoch before; null: none was seen."`
+	At      int64    `json:"at" doc:"Unix milliseconds."`
+	Remote  string   `json:"remote" doc:"Address of who began it."`
+	Agent   string   `json:"agent"`
+	Request uint64   `json:"request" doc:"Its id in the journal."`
+}
+
+func newSeen(t journal.Tally) *ProducerSeen {
+	out := &ProducerSeen{
+		Since: t.Since.UnixMilli(), Accepted: t.Accepted, Duplicates: t.Duplicates, Gaps: t.Gaps, Fenced: t.Fenced,
+	}
+	if t.Entry != 0 {
+		out.Began = &EpochBegin{Epoch: t.Epoch, At: t.At.UnixMilli(), Remote: t.By, Agent: t.Agent, Request: t.Entry}
+		if t.Before >= 0 {
+			out.Began.Before = &t.Before
+		}
+	}
+	return out
 }
 
 func newProducer(p *protocol.Producer) *Producer {

@@ -5,6 +5,7 @@ import (
 	"strconv"
 
 	"tailrace/backend/engine"
+	"tailrace/backend/journal"
 	"tailrace/backend/protocol"
 )
 
@@ -16,6 +17,8 @@ func (s *Server) append(w http.ResponseWriter, r *http.Request, path string) err
 		return err
 	}
 	defer stream.Close()
+	x := journal.Of(w)
+	x.Decide(journal.Outcome{Incarnation: stream.Incarnation()}) // also of a refusal
 	req, err := s.parseAppend(w, r)
 	if err != nil {
 		return err
@@ -24,6 +27,7 @@ func (s *Server) append(w http.ResponseWriter, r *http.Request, path string) err
 	if err != nil {
 		return err
 	}
+	x.Decide(appendOutcome(req, &done))
 	h := w.Header()
 	set(h, protocol.HeaderStreamNextOffset, done.Next.String())
 	if done.Closed {

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"tailrace/backend/journal"
 	"tailrace/backend/protocol"
 )
 
@@ -34,7 +35,7 @@ func (s *Server) bodyWithin(w http.ResponseWriter, r *http.Request, limit *proto
 		return nil, errEncoded
 	}
 	paced := &pacedReader{
-		r: http.MaxBytesReader(w, r.Body, limit.Max), rc: http.NewResponseController(w), pause: s.o.BodyTimeout,
+		r: http.MaxBytesReader(inner(w), r.Body, limit.Max), rc: http.NewResponseController(w), pause: s.o.BodyTimeout,
 	}
 	data, err := readAll(paced, r.ContentLength)
 	var tooLarge *http.MaxBytesError
@@ -43,6 +44,7 @@ func (s *Server) bodyWithin(w http.ResponseWriter, r *http.Request, limit *proto
 		// Only what is complete is free of the deadline: net/http would wait for the
 		// rest of what is not. Without support for deadlines there is none to lift.
 		_ = paced.rc.SetReadDeadline(time.Time{})
+		journal.Of(w).Got(len(data))
 		return data, nil
 	case errors.As(err, &tooLarge):
 		return nil, limit
@@ -53,6 +55,15 @@ func (s *Server) bodyWithin(w http.ResponseWriter, r *http.Request, limit *proto
 	default:
 		return nil, &protocol.BadRequestError{Field: "body", Reason: "could not be read: " + err.Error()}
 	}
+}
+
+// inner is the writer of net/http: it is told when a body is too large, so that
+// the connection ends.
+func inner(w http.ResponseWriter) http.ResponseWriter {
+	if x := journal.Of(w); x != nil {
+		return x.Unwrap()
+	}
+	return w
 }
 
 // readAll reads a body whose length is claimed to be length; -1: unknown. The log

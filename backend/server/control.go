@@ -3,6 +3,7 @@ package server
 import (
 	"net/http"
 
+	"tailrace/backend/journal"
 	"tailrace/backend/protocol"
 	"tailrace/backend/subscription"
 )
@@ -12,6 +13,7 @@ const maxControlBody = 1 << 20
 
 // serveControl serves the paths behind the reserved prefix (PROTOCOL §6).
 func (s *Server) serveControl(w http.ResponseWriter, r *http.Request, escaped string) {
+	journal.Of(w).Decide(journal.Outcome{Decision: journal.Control})
 	err := s.o.Subscriptions.Serve(w, r, subscription.Call{
 		Path: escaped,
 		Base: baseURL(r),

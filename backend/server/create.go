@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"tailrace/backend/engine"
+	"tailrace/backend/journal"
 	"tailrace/backend/protocol"
 )
 
@@ -20,16 +21,18 @@ func (s *Server) create(w http.ResponseWriter, r *http.Request, path string) err
 	if err != nil {
 		return s.hideSource(r, err)
 	}
-	h := w.Header()
-	describe(h, created.State)
-	set(h, protocol.HeaderStreamNextOffset, created.State.TailOffset().String())
-	if created.State.Closed {
+	h, st := w.Header(), created.State
+	describe(h, st)
+	set(h, protocol.HeaderStreamNextOffset, st.TailOffset().String())
+	if st.Closed {
 		h[protocol.HeaderStreamClosed] = valueTrue
 	}
 	if !created.New {
+		journal.Of(w).Decide(journal.Outcome{Decision: journal.Exists, Incarnation: st.Incarnation, Next: st.Tail})
 		w.WriteHeader(http.StatusOK)
 		return nil
 	}
+	journal.Of(w).Decide(createOutcome(req, st))
 	// The path as it was sent: decoding and encoding again could change it.
 	set(h, "Location", baseURL(r)+r.URL.EscapedPath())
 	w.WriteHeader(http.StatusCreated)

@@ -8,6 +8,7 @@ import (
 	"strconv"
 
 	"tailrace/backend/engine"
+	"tailrace/backend/journal"
 	"tailrace/backend/protocol"
 	"tailrace/backend/store"
 	"tailrace/backend/subscription"
@@ -144,6 +145,7 @@ func StatusOf(err error) (status int, known bool) {
 // and hidden from the client. It is the only place that does so.
 func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	if r.Context().Err() != nil && errors.Is(err, r.Context().Err()) {
+		journal.Of(w).Refuse(journal.Left, "", "")
 		return // the client has left
 	}
 	h := w.Header()
@@ -158,6 +160,7 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
 		s.o.Log.Error("request failed", "id", id, "method", r.Method, "path", r.URL.Path, "error", err)
 		message = "internal error; the server's log has the details under " + id
 	}
+	journal.Of(w).Refuse(refusal(rep, err, message))
 	switch rep.status {
 	case http.StatusServiceUnavailable, http.StatusInsufficientStorage, http.StatusTooManyRequests:
 		set(h, "Retry-After", "1")

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"tailrace/backend/engine"
+	"tailrace/backend/journal"
 	"tailrace/backend/protocol"
 )
 
@@ -55,12 +56,14 @@ func (s *Server) longPollData(w http.ResponseWriter, rd *engine.Reader, st *engi
 	set(h, "ETag", protocol.ETag(st.ID, from, next, st.Closed && next == st.Tail))
 	set(h, "Cache-Control", s.o.CacheControl)
 	set(h, protocol.HeaderStreamCursor, s.cursor(req))
+	journal.Of(w).Decide(readOutcome(journal.Live, st, from, next))
 	writeChunk(w, st, pieces, next)
 	return nil
 }
 
 // longPollEmpty answers 204: nothing behind the tail.
 func (s *Server) longPollEmpty(w http.ResponseWriter, st *engine.State, req readRequest) {
+	journal.Of(w).Decide(readOutcome(journal.Live, st, st.Tail, st.Tail))
 	h := w.Header()
 	h["Cache-Control"] = valueNoStore
 	setPosition(h, st, st.Tail)

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"tailrace/backend/engine"
+	"tailrace/backend/journal"
 	"tailrace/backend/protocol"
 	"tailrace/backend/store"
 )
@@ -31,6 +32,7 @@ func (s *Server) head(w http.ResponseWriter, path string) error {
 	if err != nil {
 		return err
 	}
+	journal.Of(w).Decide(readOutcome(journal.Read, st, st.Tail, st.Tail))
 	h := w.Header()
 	describe(h, st)
 	set(h, protocol.HeaderStreamNextOffset, st.TailOffset().String())
@@ -128,6 +130,7 @@ func (s *Server) catchUp(w http.ResponseWriter, r *http.Request, rd *engine.Read
 	h := w.Header()
 	h["Cache-Control"] = valueNoStore
 	if req.offset.Now {
+		journal.Of(w).Decide(readOutcome(journal.Read, st, from, from))
 		writeChunk(w, st, nil, from)
 		return nil
 	}
@@ -140,10 +143,12 @@ func (s *Server) catchUp(w http.ResponseWriter, r *http.Request, rd *engine.Read
 	set(h, "ETag", etag)
 	set(h, "Cache-Control", s.o.CacheControl)
 	if match := strings.Join(r.Header.Values("If-None-Match"), ","); match != "" && protocol.MatchETag(match, etag) {
+		journal.Of(w).Decide(readOutcome(journal.Unchanged, st, from, next))
 		setPosition(h, st, next)
 		w.WriteHeader(http.StatusNotModified)
 		return nil
 	}
+	journal.Of(w).Decide(readOutcome(journal.Read, st, from, next))
 	writeChunk(w, st, pieces, next)
 	return nil
 }

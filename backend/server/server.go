@@ -9,6 +9,7 @@ import (
 
 	"tailrace/backend/access"
 	"tailrace/backend/engine"
+	"tailrace/backend/journal"
 	"tailrace/backend/protocol"
 	"tailrace/backend/subscription"
 )
@@ -40,6 +41,8 @@ type Options struct {
 	AnyAddress bool
 	// Tokens are who may use the server; none: everybody who reaches it.
 	Tokens []access.Token
+	// Journal remembers requests; nil: nothing does.
+	Journal *journal.Journal
 	// Metrics answers /metrics.
 	Metrics http.Handler
 	// Version is shown at /.
@@ -80,11 +83,18 @@ func (s *Server) With(o Options) *Server {
 // stream path may hold escaped slashes and dots that http.ServeMux would
 // rewrite.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if s.o.Log.Enabled(r.Context(), slog.LevelDebug) {
-		s.serveLogged(w, r)
+	logged := s.o.Log.Enabled(r.Context(), slog.LevelDebug)
+	if !logged && !s.o.Journal.On() {
+		s.serve(w, r)
 		return
 	}
-	s.serve(w, r)
+	x := s.o.Journal.Begin(w, r)
+	defer x.End()
+	if logged {
+		s.serveLogged(x)
+		return
+	}
+	s.serve(x, r)
 }
 
 func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
@@ -153,6 +163,7 @@ func (s *Server) serveStream(w http.ResponseWriter, r *http.Request, escaped str
 		err = errNoRoute // the prefix is reserved, however it is spelled
 	}
 	if err == nil {
+		journal.Of(w).About(path)
 		switch r.Method {
 		case http.MethodGet:
 			err = s.read(w, r, path)

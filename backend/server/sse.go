@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"tailrace/backend/engine"
+	"tailrace/backend/journal"
 	"tailrace/backend/protocol"
 	"tailrace/backend/store"
 )
@@ -45,6 +46,7 @@ func (s *Server) sse(w http.ResponseWriter, r *http.Request, rd *engine.Reader, 
 	w.WriteHeader(http.StatusOK)
 
 	t := &sseTail{server: s, w: w, rc: http.NewResponseController(w), rd: rd, req: req, from: from}
+	defer func() { journal.Of(w).Decide(readOutcome(journal.Live, st, from, t.from)) }()
 	age := time.NewTimer(jitter(s.o.SSEMaxAge))
 	defer age.Stop()
 	keepAlive := time.NewTicker(sseKeepAlive)

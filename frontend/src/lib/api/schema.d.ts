@@ -143,6 +143,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/requests": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The latest requests of the data port */
+        get: operations["listRequests"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/requests/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One request with its headers */
+        get: operations["getRequest"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/session": {
         parameters: {
             query?: never;
@@ -598,6 +632,11 @@ export interface components {
             secret_key: string;
             session_token?: string;
         } | null;
+        DecisionCount: {
+            /** Format: int64 */
+            count: number;
+            decision: string;
+        };
         DemoInputBody: {
             /**
              * Format: int64
@@ -624,6 +663,28 @@ export interface components {
              */
             until: number | null;
         };
+        EpochBegin: {
+            agent: string;
+            /**
+             * Format: int64
+             * @description Unix milliseconds.
+             */
+            at: number;
+            /**
+             * Format: int64
+             * @description The epoch before; null: none was seen.
+             */
+            before: number | null;
+            /** Format: int64 */
+            epoch: number;
+            /** @description Address of who began it. */
+            remote: string;
+            /**
+             * Format: int64
+             * @description Its id in the journal.
+             */
+            request: number;
+        } | null;
         ErrorDetail: {
             /** @description Where the error occurred, e.g. 'body.items[3].tags' or 'path.thing-id' */
             location?: string;
@@ -719,6 +780,12 @@ export interface components {
              */
             sub_offset?: number;
         } | null;
+        Header: {
+            /** @description The value is not kept: it may be secret. */
+            hidden: boolean;
+            name: string;
+            value: string;
+        };
         Hello: {
             info: components["schemas"]["Info"];
             /** @enum {string} */
@@ -882,6 +949,23 @@ export interface components {
             /** Format: int64 */
             seq: number;
         } | null;
+        ProducerSeen: {
+            /** Format: int64 */
+            accepted: number;
+            /** @description How its epoch began; null: that was not seen. */
+            began: components["schemas"]["EpochBegin"];
+            /** Format: int64 */
+            duplicates: number;
+            /** Format: int64 */
+            fenced: number;
+            /** Format: int64 */
+            gaps: number;
+            /**
+             * Format: int64
+             * @description Unix milliseconds: the first of them.
+             */
+            since: number;
+        } | null;
         ProducerState: {
             /** Format: int64 */
             epoch: number;
@@ -893,6 +977,7 @@ export interface components {
             last_append_at: number;
             /** Format: int64 */
             last_seq: number;
+            seen: components["schemas"]["ProducerSeen"];
         };
         ProducersOutputBody: {
             producers: components["schemas"]["ProducerState"][];
@@ -927,6 +1012,189 @@ export interface components {
             /** @description Oldest first. */
             counts: number[];
         } | null;
+        Request: {
+            /** @description Its User-Agent. */
+            agent: string;
+            /**
+             * Format: int64
+             * @description Unix milliseconds: when it began.
+             */
+            at: number;
+            /** @description Of a refusal, as its body has it. */
+            code: string;
+            decision: string;
+            /** @description What was done to it on purpose; empty: nothing. */
+            fault: string;
+            /** Format: int64 */
+            id: number;
+            method: string;
+            /** @description Without the values of parameters that are none of the protocol. */
+            query: string;
+            /**
+             * Format: int64
+             * @description Bytes of its body.
+             */
+            received: number;
+            /** @description Address of the client. */
+            remote: string;
+            /**
+             * Format: int64
+             * @description Bytes of the answer's body.
+             */
+            sent: number;
+            /**
+             * Format: int64
+             * @description 0: it was not answered.
+             */
+            status: number;
+            /** @description Path; null: it is about none. */
+            stream: string | null;
+            /** @description Path of the URL as it was sent. */
+            target: string;
+            /**
+             * Format: int64
+             * @description Microseconds.
+             */
+            took: number;
+            /** @description The decision in words. */
+            words: string;
+        };
+        RequestDetail: {
+            /** @description Its User-Agent. */
+            agent: string;
+            /**
+             * Format: int64
+             * @description Unix milliseconds: when it began.
+             */
+            at: number;
+            /** @description Of a refusal, as its body has it. */
+            code: string;
+            /**
+             * Format: int64
+             * @description How many it wrote.
+             */
+            count: number;
+            /** @description The stream at the path is still the one that it was about. */
+            current: boolean;
+            decision: string;
+            /** @description What was done to it on purpose; empty: nothing. */
+            fault: string;
+            /**
+             * Format: int64
+             * @description Ordinal of the first message that it wrote.
+             */
+            first: number;
+            host: string;
+            /** Format: int64 */
+            id: number;
+            method: string;
+            proto: string;
+            /** @description Without the values of parameters that are none of the protocol. */
+            query: string;
+            /**
+             * Format: int64
+             * @description Bytes of its body.
+             */
+            received: number;
+            /** @description Address of the client. */
+            remote: string;
+            request_headers: components["schemas"]["Header"][];
+            response_headers: components["schemas"]["Header"][];
+            /**
+             * Format: int64
+             * @description Bytes of the answer's body.
+             */
+            sent: number;
+            /**
+             * Format: int64
+             * @description 0: it was not answered.
+             */
+            status: number;
+            /** @description Path; null: it is about none. */
+            stream: string | null;
+            /** @description Path of the URL as it was sent. */
+            target: string;
+            tls: boolean;
+            /**
+             * Format: int64
+             * @description Microseconds.
+             */
+            took: number;
+            /** @description The decision in words. */
+            words: string;
+        };
+        RequestList: {
+            /**
+             * Format: int64
+             * @description Of the stream, else of all.
+             */
+            all: number;
+            /**
+             * Format: int64
+             * @description Memory that the journal takes.
+             */
+            bytes: number;
+            /** @description How the filter's other parts divide them. */
+            decisions: components["schemas"]["DecisionCount"][];
+            /** Format: int64 */
+            kept: number;
+            /**
+             * Format: int64
+             * @description Id of the newest request of all.
+             */
+            last: number;
+            /**
+             * Format: int64
+             * @description Memory that it may take.
+             */
+            limit: number;
+            /**
+             * Format: int64
+             * @description Those that the filter selects, whatever the bounds.
+             */
+            matched: number;
+            /** @description Requests are recorded. */
+            on: boolean;
+            /**
+             * Format: int64
+             * @description Refusals among those.
+             */
+            rejected: number;
+            /** @description The newest first. */
+            requests: components["schemas"]["Request"][];
+            /**
+             * Format: int64
+             * @description Unix milliseconds: when the oldest one began that is kept; 0: there is none.
+             */
+            since: number;
+        };
+        Requests: {
+            /** Format: int64 */
+            kept: number;
+            /**
+             * Format: int64
+             * @description Id of the newest request.
+             */
+            last: number;
+            /** @description Requests are recorded. */
+            on: boolean;
+            /**
+             * Format: int64
+             * @description Refusals among those that are kept.
+             */
+            rejected: number;
+            /** @description The watched stream. */
+            stream: string;
+            /**
+             * Format: int64
+             * @description Requests of the watched stream since this window began to watch, and those that were kept then.
+             */
+            stream_all: number;
+            /** Format: int64 */
+            stream_rejected: number;
+            /** @enum {string} */
+            type: "requests";
+        };
         RestoreInputBody: {
             /** @description Path of the restored stream; empty: the one it had. */
             as?: string;
@@ -1442,7 +1710,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/x-ndjson": components["schemas"]["Hello"] | components["schemas"]["Stats"] | components["schemas"]["Changes"] | components["schemas"]["Tail"];
+                    "application/x-ndjson": components["schemas"]["Hello"] | components["schemas"]["Stats"] | components["schemas"]["Changes"] | components["schemas"]["Requests"] | components["schemas"]["Tail"];
                 };
             };
             /** @description Error */
@@ -1565,6 +1833,84 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    listRequests: {
+        parameters: {
+            query?: {
+                /** @description Only those about this stream. */
+                stream?: string;
+                /** @description Only refusals. */
+                rejected?: boolean;
+                /** @description Only those of this method. */
+                method?: string;
+                /** @description Only this status; 4 is all of 400 to 499. */
+                status?: number;
+                /** @description Only this decision. */
+                decision?: string;
+                /** @description In path, address, headers that are kept, decision or status, whatever the case. */
+                text?: string;
+                /** @description Only those with a higher id. */
+                after?: number;
+                /** @description Only those with a lower id; 0: no bound. */
+                before?: number;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RequestList"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    getRequest: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RequestDetail"];
+                };
             };
             /** @description Error */
             default: {
