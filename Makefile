@@ -146,7 +146,7 @@ check-errcheck:
 	@$(TOOL) errcheck -ignoretests -exclude build/errcheck.txt -tags $(DESKTOP_TAGS) ./app/... .
 check-deadcode:
 	@dead=$$($(TOOL) deadcode -tags $(DESKTOP_TAGS) -filter '^tailrace($$|/(app|backend|build)(/|$$))' ./... && \
-		$(TOOL) deadcode -test -filter '^tailrace/test/' ./test/...); [ -z "$$dead" ] || { echo "$$dead"; exit 1; }
+		$(TOOL) deadcode -test -filter '^tailrace/test/' ./test/... ./backend/snapshot/...); [ -z "$$dead" ] || { echo "$$dead"; exit 1; }
 check-api:
 	@scripts/api.sh check
 check-page:

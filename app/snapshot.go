@@ -17,6 +17,7 @@ type snapshotCommands struct {
 	List    snapshotList    `cmd:"" help:"List recorded snapshots, or the files at a place."`
 	Verify  snapshotVerify  `cmd:"" help:"Read a snapshot back and check all of it."`
 	Restore snapshotRestore `cmd:"" help:"Bring a stream back from a snapshot."`
+	Compact snapshotCompact `cmd:"" help:"Read streams from snapshots, so that the log can let go of them."`
 	Prune   snapshotPrune   `cmd:"" help:"Delete old snapshots."`
 	Test    snapshotTest    `cmd:"" help:"Try whether a folder or bucket works."`
 }
@@ -95,7 +96,11 @@ func (c *snapshotList) Run(inv *invocation) error {
 		}
 		text := table(func(w *tabwriter.Writer) {
 			for _, s := range out.Snapshots {
-				fmt.Fprintf(w, "%s\t%s\t%d messages\t%s\t%s\n", s.Stream, dayText(s.CreatedAt), s.Messages, sizeText(s.Size), s.Location)
+				use := ""
+				if s.InUse {
+					use = "\tin use"
+				}
+				fmt.Fprintf(w, "%s\t%s\t%d messages\t%s\t%s%s\n", s.Stream, dayText(s.CreatedAt), s.Messages, sizeText(s.Size), s.Location, use)
 			}
 			for _, t := range out.Tasks {
 				fmt.Fprintf(w, "%s\t%s\tto be taken\t\t%s\n", t.Stream, dayText(t.CreatedAt), t.Target)

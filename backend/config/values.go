@@ -114,7 +114,7 @@ func setText(p any, s string) (err error) {
 	case *time.Duration:
 		*p, err = time.ParseDuration(s)
 	case *int64:
-		*p, err = parseSize(s)
+		*p, err = ParseSize(s)
 	case *int:
 		*p, err = strconv.Atoi(s)
 	case *bool:
@@ -235,10 +235,10 @@ func units() []unit {
 	}
 }
 
-// parseSize reads "64MiB", "1.5 GB", "4096B" or "4096". Units are the binary
+// ParseSize reads "64MiB", "1.5 GB", "4096B" or "4096". Units are the binary
 // KiB, MiB, GiB, TiB and the decimal KB, MB, GB, TB, in any case. The result is
 // a whole, non-negative number of bytes.
-func parseSize(s string) (int64, error) {
+func ParseSize(s string) (int64, error) {
 	number := strings.TrimSpace(s)
 	size := int64(1)
 	for _, u := range units() {

@@ -14,8 +14,8 @@ func TestParseSize(t *testing.T) {
 		"9223372036854775807": 1<<63 - 1,
 	}
 	for text, want := range good {
-		if got, err := parseSize(text); err != nil || got != want {
-			t.Errorf("parseSize(%q) = %d, %v, want %d", text, got, err, want)
+		if got, err := ParseSize(text); err != nil || got != want {
+			t.Errorf("ParseSize(%q) = %d, %v, want %d", text, got, err, want)
 		}
 	}
 	bad := []string{
@@ -23,8 +23,8 @@ func TestParseSize(t *testing.T) {
 		"9223372036854775808", "9999999TiB", "1MiBMiB", "1 2",
 	}
 	for _, text := range bad {
-		if got, err := parseSize(text); err == nil {
-			t.Errorf("parseSize(%q) = %d, want an error", text, got)
+		if got, err := ParseSize(text); err == nil {
+			t.Errorf("ParseSize(%q) = %d, want an error", text, got)
 		}
 	}
 }
@@ -44,15 +44,15 @@ func FuzzSize(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		n, err := parseSize(text)
+		n, err := ParseSize(text)
 		if err != nil {
 			return
 		}
 		if n < 0 {
-			t.Fatalf("parseSize(%q) = %d, which is negative", text, n)
+			t.Fatalf("ParseSize(%q) = %d, which is negative", text, n)
 		}
-		if again, err := parseSize(formatSize(n)); err != nil || again != n {
-			t.Fatalf("parseSize(%q) = %d, written as %s, is read as %d, %v", text, n, formatSize(n), again, err)
+		if again, err := ParseSize(formatSize(n)); err != nil || again != n {
+			t.Fatalf("ParseSize(%q) = %d, written as %s, is read as %d, %v", text, n, formatSize(n), again, err)
 		}
 	})
 }

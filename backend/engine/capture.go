@@ -77,6 +77,23 @@ func (s *sequencer) restore(r *restoreRequest) error {
 	return nil
 }
 
+// Compact has a run of the stream at a path read from its snapshot from now on; the
+// log lets go of it. What readers see does not change.
+func (e *Engine) Compact(path string, run *store.Cold) error {
+	return e.do(path, command{compact: run}).err
+}
+
+func (s *sequencer) compact(run *store.Cold) error {
+	st := s.state()
+	if err := st.takesRequests(); err != nil {
+		return err
+	}
+	if st.ID != run.Stream {
+		return protocol.ErrNotFound // another stream has taken the path
+	}
+	return s.engine.db.Commit(s.engine.db.Compact(&st.Stream, run))
+}
+
 // freeIncarnation is the incarnation that the next stream at the path must have
 // once the one there is gone. A stream that was restored may be older than others
 // that lived there.

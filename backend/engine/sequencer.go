@@ -34,6 +34,7 @@ type command struct {
 	collect  bool
 	capture  bool            // return what is there
 	restore  *restoreRequest // put a stream there
+	compact  *store.Cold     // have a run read from a snapshot
 	sync     bool            // nothing: a reply means that all before is published
 	end      bool            // store the deadline and take no more commands
 	reply    chan result
@@ -236,6 +237,8 @@ func (s *sequencer) processOne(c command) {
 		r.captured, r.err = s.capture()
 	case c.restore != nil:
 		r.err = s.restore(c.restore)
+	case c.compact != nil:
+		r.err = s.compact(c.compact)
 	}
 	switch {
 	case c.alarm:

@@ -127,7 +127,10 @@ func (s *Server) outcome(err error) *string {
 		return nil
 	}
 	text := "the stream was deleted meanwhile"
-	if !errors.Is(err, store.ErrMissing) {
+	var cold *store.ColdError
+	if errors.As(err, &cold) {
+		text = cold.Error()
+	} else if !errors.Is(err, store.ErrMissing) {
 		s.o.Log.Error("a filter failed", "error", err)
 		text = "the messages could not be read"
 	}

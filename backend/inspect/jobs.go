@@ -20,8 +20,8 @@ import (
 // Job is work with snapshots that goes on by itself.
 type Job struct {
 	ID        int64           `json:"id"`
-	Kind      string          `json:"kind" enum:"create,verify,restore"`
-	Subject   string          `json:"subject" doc:"The stream, or the file."`
+	Kind      string          `json:"kind" enum:"create,verify,restore,compact"`
+	Subject   string          `json:"subject" doc:"The stream or streams, or the file."`
 	State     string          `json:"state" enum:"running,done,failed,canceled"`
 	Bytes     int64           `json:"bytes" doc:"Read or written so far."`
 	Total     *int64          `json:"total"`
@@ -33,6 +33,7 @@ type Job struct {
 	Snapshot  *Snapshot       `json:"snapshot" doc:"What create has made."`
 	Verified  *VerifiedFile   `json:"verified" doc:"What verify has found."`
 	Restored  *RestoredStream `json:"restored" doc:"What restore has made."`
+	Compacted []Compaction    `json:"compacted" doc:"What compact has done, also when it failed for some streams."`
 }
 
 // SnapshotContent is what a snapshot file holds.
@@ -151,7 +152,6 @@ func newJob(j *snapshot.Job) Job {
 	if p.Err != nil {
 		text, kind := p.Err.Error(), problemKind(p.Err)
 		out.Error, out.Problem = &text, &kind
-		return out
 	}
 	switch r := p.Result.(type) {
 	case *snapshot.Created:
@@ -162,6 +162,8 @@ func newJob(j *snapshot.Job) Job {
 		if r.Reason != "" {
 			out.Verified.Reason = &r.Reason
 		}
+	case []snapshot.Compaction:
+		out.Compacted = newCompactions(r)
 	case *snapshot.Restored:
 		out.Restored = &RestoredStream{SnapshotContent: newContent(&r.Header, r.Summary), Path: r.Path}
 	}

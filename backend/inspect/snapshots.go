@@ -61,6 +61,7 @@ type Snapshot struct {
 	Closed      bool    `json:"closed"`
 	CreatedAt   int64   `json:"created_at" doc:"Unix milliseconds."`
 	VerifiedAt  *int64  `json:"verified_at"`
+	InUse       bool    `json:"in_use" doc:"A compacted stream is read from it: it is the only copy, and stays."`
 }
 
 func newSnapshot(c *snapshot.Created) Snapshot {
@@ -69,7 +70,7 @@ func newSnapshot(c *snapshot.Created) Snapshot {
 		StartOffset: protocol.Offset{Incarnation: c.Incarnation, Position: c.Start}.String(),
 		EndOffset:   protocol.Offset{Incarnation: c.Incarnation, Position: c.End}.String(),
 		Messages:    c.Messages, Bytes: c.Bytes, Size: c.Size, SHA256: hex.EncodeToString(c.SHA256),
-		Closed: c.Closed, CreatedAt: c.CreatedAt, VerifiedAt: orNull(c.VerifiedAt),
+		Closed: c.Closed, CreatedAt: c.CreatedAt, VerifiedAt: orNull(c.VerifiedAt), InUse: c.InUse,
 	}
 	if c.Target != "" {
 		s.Target = &c.Target
@@ -195,6 +196,7 @@ func (s *Server) registerSnapshots(api huma.API) {
 	huma.Register(api, operation(http.MethodPost, "/api/snapshots/files", "listSnapshotFiles", "Snapshots that lie at a place"), s.snapshotFiles)
 	huma.Register(api, operation(http.MethodGet, "/api/targets", "listTargets", "Places of the configuration"), s.targets)
 	huma.Register(api, operation(http.MethodPost, "/api/targets/test", "testTarget", "Try whether a place works"), s.testTarget)
+	s.registerCompaction(api)
 	s.registerJobs(api)
 }
 

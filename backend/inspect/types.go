@@ -46,6 +46,7 @@ type Stream struct {
 	Producers    int64   `json:"producers"`
 	ForkOf       *string `json:"fork_of"`
 	Forks        int     `json:"forks"`
+	ColdUntil    *string `json:"cold_until,omitempty" doc:"Offset token: what lies before, of its own, is read from snapshots. Absent: nothing."`
 	Rate         *Rate   `json:"rate" doc:"Null: nothing was appended in the last minute."`
 }
 
@@ -179,6 +180,10 @@ func (s *Server) newRow(r *store.Row) Stream {
 	}
 	out := newStream(&r.Stream, a)
 	out.Forks = r.Forks
+	if r.ColdEnd > 0 {
+		token := offset(&r.Stream, r.ColdEnd)
+		out.ColdUntil = &token
+	}
 	return out
 }
 

@@ -84,6 +84,7 @@ func classify(h http.Header, err error) (reply, bool) {
 		readers  *tooManyReadersError
 		forbid   *forbiddenError
 		sub      *subscription.Error
+		cold     *store.ColdError
 	)
 	switch {
 	case errors.Is(err, errNoToken):
@@ -124,6 +125,8 @@ func classify(h http.Header, err error) (reply, bool) {
 		return reply{http.StatusConflict, "STREAM_SEQ"}, true
 	case errors.As(err, &readers):
 		return reply{readers.status, "TOO_MANY_READERS"}, true
+	case errors.As(err, &cold):
+		return reply{http.StatusServiceUnavailable, "COLD_UNAVAILABLE"}, true
 	}
 	for _, known := range replies {
 		if errors.Is(err, known.err) {

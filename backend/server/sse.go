@@ -36,6 +36,13 @@ func (s *Server) sse(w http.ResponseWriter, r *http.Request, rd *engine.Reader, 
 	if err != nil {
 		return err
 	}
+	if from < st.Tail {
+		// What has gone cold may be out of reach, which can only be said before the
+		// response begins.
+		if _, err := rd.Read(st, from, 1); err != nil {
+			return err
+		}
+	}
 	h := w.Header()
 	set(h, "Content-Type", "text/event-stream")
 	set(h, "Cache-Control", "no-cache")

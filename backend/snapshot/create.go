@@ -54,7 +54,7 @@ func (m *Manager) create(ctx context.Context, j *Job, r CreateRequest, task int6
 		return nil, err
 	}
 	s := &captured.Stream
-	j.total.Store(s.Bytes)
+	j.total.Add(s.Bytes)
 	now, key, err := m.freeKey(ctx, b, s.Path)
 	if err != nil {
 		return nil, err

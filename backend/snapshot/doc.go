@@ -9,11 +9,14 @@
 //     appends. The file holds the stream and its producers as of one moment.
 //   - The snapshot of a stream that is closed is noted in the transaction that
 //     closes it, and tried until it succeeds, over restarts.
+//   - The log lets go of a run of a stream only after its snapshot has been read back
+//     and found to hold the same. It is read from there afterwards; while that is
+//     impossible, reads fail with a *[store.ColdError] and everything else goes on.
 //   - A restoration shows the whole stream or nothing, whatever happens meanwhile,
 //     and never overwrites one.
 //
 // # Goroutines
 //
-// One that takes noted snapshots, and one for each running job, all ended by
-// [Manager.Close].
+// One that takes noted snapshots, one for each running job, and one for each part of
+// a file that is being read for a compacted stream, all ended by [Manager.Close].
 package snapshot

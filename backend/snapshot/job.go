@@ -17,6 +17,7 @@ const (
 	KindCreate  = "create"
 	KindVerify  = "verify"
 	KindRestore = "restore"
+	KindCompact = "compact"
 )
 
 // States of jobs.

@@ -90,7 +90,7 @@ func (m *Manager) Prune(ctx context.Context, r PruneRequest) ([]Created, error) 
 		if r.Glob != "" && !protocol.MatchGlob(r.Glob, s.Path) {
 			continue
 		}
-		if kept[s.Path] < r.KeepLast || (r.KeepFor > 0 && s.CreatedAt >= since) {
+		if s.InUse || kept[s.Path] < r.KeepLast || (r.KeepFor > 0 && s.CreatedAt >= since) {
 			kept[s.Path]++
 			continue
 		}
@@ -107,10 +107,7 @@ func (m *Manager) Prune(ctx context.Context, r PruneRequest) ([]Created, error) 
 // delete removes a snapshot: first the record, so that none is ever without a
 // file.
 func (m *Manager) delete(ctx context.Context, s *store.Snapshot, keys *bucket.Keys) error {
-	w := Where{Place: bucket.Target{Location: s.Place, Endpoint: s.Endpoint, Region: s.Region, PathStyle: s.PathStyle, Keys: keys}}
-	if t, ok := m.o.Targets[s.Target]; ok && t.Endpoint == s.Endpoint && keys == nil {
-		w.Place.Keyring = t.Keyring
-	}
+	w := m.reach(s, keys)
 	b, err := m.open(&w)
 	if err != nil {
 		return err

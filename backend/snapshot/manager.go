@@ -57,6 +57,7 @@ const jobsAtOnce = 2
 func Open(o Options) *Manager {
 	m := &Manager{o: o, wake: make(chan struct{}, 1), slots: make(chan struct{}, jobsAtOnce)}
 	m.stop, m.cancel = context.WithCancel(context.Background())
+	o.Store.SetArchive(newArchive(m))
 	if len(o.OnClose) > 0 {
 		o.Store.SnapshotOnClose(m.targetsOnClose, m.wakeUp)
 	}

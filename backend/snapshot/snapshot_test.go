@@ -20,8 +20,8 @@ import (
 )
 
 // TestRestoredStreamsAreIdentical makes random streams, with forks and producers,
-// restores them elsewhere, and compares; every producer's last request must still
-// be a duplicate there.
+// some compacted in between, restores them elsewhere, and compares; every producer's
+// last request must still be a duplicate there.
 func TestRestoredStreamsAreIdentical(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		dir, err := os.MkdirTemp("", "snapshot")
@@ -34,7 +34,7 @@ func TestRestoredStreamsAreIdentical(t *testing.T) {
 		defer there.close(t)
 
 		contentType := rapid.SampledFrom([]string{"application/json", "text/plain; charset=utf-8", "application/octet-stream"}).Draw(t, "type")
-		path := randomStream(t, here, contentType)
+		path := randomStream(t, here, contentType, filepath.Join(dir, "cold"))
 		c, err := outcome[*snapshot.Created](here.manager.Create(snapshot.CreateRequest{
 			Path: path, To: at(makeDir(t, dir, "bucket")), Compress: rapid.Bool().Draw(t, "compress"),
 		}))
@@ -74,8 +74,8 @@ func makeDir(t fataler, parts ...string) string {
 }
 
 // randomStream makes a stream and perhaps a fork of it, and returns the path of
-// the last one.
-func randomStream(t *rapid.T, w *world, contentType string) string {
+// the last one. What it has made so far goes into the folder cold now and then.
+func randomStream(t *rapid.T, w *world, contentType, cold string) string {
 	media, err := protocol.ParseContentType(contentType)
 	if err != nil {
 		t.Fatal(err)
@@ -90,7 +90,20 @@ func randomStream(t *rapid.T, w *world, contentType string) string {
 		t.Fatal(err)
 	}
 	seqs := map[string]int64{}
+	compact := func() {
+		if !rapid.Bool().Draw(t, "compact") {
+			return
+		}
+		before := w.content(t, path)
+		if _, err := w.compact(path, cold); err != nil {
+			t.Fatal(err)
+		}
+		if d := diff(before, w.content(t, path)); d != "" {
+			t.Fatalf("compacted (-want +got):\n%s", d)
+		}
+	}
 	fill := func() {
+		defer compact()
 		for range rapid.IntRange(0, 12).Draw(t, "appends") {
 			r := &engine.AppendRequest{ContentType: contentType}
 			if kind == protocol.KindJSON {

@@ -137,7 +137,7 @@ func (m *Manager) openReader(ctx context.Context, j *Job, b bucket.Bucket, key s
 	if err != nil {
 		return nil, err
 	}
-	j.total.Store(info.Size)
+	j.total.Add(info.Size)
 	raw, err := b.Open(ctx, key)
 	if err != nil {
 		return nil, err

@@ -115,6 +115,7 @@ func (c *committer) deleteStream(ctx context.Context, s *Stream) error {
 		{c.stmts.deleteStream, []any{s.ID}},
 		{c.stmts.insertTombstone, []any{s.Path, s.Incarnation}},
 		{c.stmts.insertGarbage, []any{s.ID}},
+		{c.stmts.deleteCold, []any{s.ID}},
 	} {
 		if _, err := step.stmt.ExecContext(ctx, step.args...); err != nil {
 			return fmt.Errorf("delete stream: %w", err)

@@ -94,7 +94,7 @@ type committer struct {
 	watch   watch
 	nextSeq int64
 	deleted int64 // ops below this arrival number are gone from the table
-	garbage bool  // rows of deleted streams may be left
+	garbage bool  // rows of deleted or cold streams may be left
 	closed  bool  // snapshots of closed streams were asked for
 	// direct are the streams of which the transaction under way leaves nothing
 	// unsealed.

@@ -49,6 +49,7 @@ type DB struct {
 	registry registry
 	onWork   atomic.Pointer[func(id string, n Notice)]
 	onClose  onClose
+	archive  Archive // nil: nothing is cold
 
 	commits        histogram
 	writes, failed atomic.Uint64

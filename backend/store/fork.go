@@ -125,15 +125,19 @@ func (d *DB) BatchAt(ctx context.Context, s *Stream, pos int64) (*Batch, error) 
 	return nil, fmt.Errorf("read %q at %d: %w", s.Path, pos, ErrMissing)
 }
 
-// segmentAt decodes the segment of a stream that holds a position.
+// segmentAt decodes the segment of a stream that holds a position, a cold one when
+// it has left the log.
 func (d *DB) segmentAt(ctx context.Context, stream int64, k protocol.Kind, pos int64) ([]*Batch, error) {
-	var g segment
+	g := new(segment)
 	err := g.scan(d.read.QueryRowContext(ctx, segmentAtPosition, stream, pos).Scan)
-	if errors.Is(err, sql.ErrNoRows) {
-		return nil, ErrMissing
+	if errors.Is(err, sql.ErrNoRows) || err == nil && g.end <= pos {
+		g, err = d.cold(ctx, stream, Place{ByPosition, pos})
 	}
 	if err != nil {
 		return nil, err
+	}
+	if g == nil {
+		return nil, ErrMissing
 	}
 	return g.batches(stream, k)
 }

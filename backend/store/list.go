@@ -61,7 +61,8 @@ func (d *DB) Briefs(ctx context.Context) ([]Brief, error) {
 type Row struct {
 	Stream
 	Producers int
-	Forks     int // streams that inherit from it directly
+	Forks     int   // streams that inherit from it directly
+	ColdEnd   int64 // up to which position it is read from snapshots
 }
 
 // Row returns a stream for a list, nil when there is none with this number.
@@ -69,7 +70,8 @@ func (d *DB) Row(ctx context.Context, id int64) (*Row, error) {
 	// Memory first: what has left it by then is in the row that is read after.
 	pos, cached := d.mem.position(id)
 	rows, err := d.read.QueryContext(ctx, "SELECT "+streamColumns+`,
-		(SELECT count(*) FROM streams f WHERE f.source = streams.id)
+		(SELECT count(*) FROM streams f WHERE f.source = streams.id),
+		(SELECT coalesce(max("end"), 0) FROM cold WHERE stream = streams.id)
 		FROM streams WHERE id = ?`, id)
 	if err != nil {
 		return nil, fmt.Errorf("list stream %d: %w", id, err)
@@ -79,7 +81,7 @@ func (d *DB) Row(ctx context.Context, id int64) (*Row, error) {
 		return nil, rows.Err()
 	}
 	var r Row
-	r.Stream, err = scanStream(func(dest ...any) error { return rows.Scan(append(dest, &r.Forks)...) })
+	r.Stream, err = scanStream(func(dest ...any) error { return rows.Scan(append(dest, &r.Forks, &r.ColdEnd)...) })
 	if err != nil {
 		return nil, fmt.Errorf("list stream %d: %w", id, err)
 	}
@@ -126,8 +128,15 @@ func (d *DB) seekOwn(ctx context.Context, stream int64, k protocol.Kind, at int6
 	// Memory first: what has left it by then is in the segments that are read after.
 	cached := d.mem.all(stream)
 	if len(cached) == 0 || cached[0].Time >= at {
+		cold, err := d.coldBatches(ctx, stream, k, Place{ByTime, at})
+		if err != nil {
+			return 0, false, err
+		}
+		if first, ok := firstSince(cold, at); ok {
+			return first, true, nil
+		}
 		var first int64
-		err := d.read.QueryRowContext(ctx,
+		err = d.read.QueryRowContext(ctx,
 			"SELECT first FROM segments WHERE stream = ? AND last_at >= ? ORDER BY start LIMIT 1", stream, at).Scan(&first)
 		if err != nil && !errors.Is(err, sql.ErrNoRows) {
 			return 0, false, err

@@ -57,6 +57,11 @@ func (r *reading) read(ctx context.Context, stream, to int64) error {
 			if err := r.readSegments(ctx, stream, to); err != nil {
 				return err
 			}
+			if r.from == progress {
+				if err := r.readCold(ctx, stream, to); err != nil {
+					return err
+				}
+			}
 		}
 		for _, b := range batches {
 			if r.from >= to || r.soft <= 0 {
@@ -124,18 +129,24 @@ func (d *DB) eachSegment(ctx context.Context, query string, stream, at int64, f 
 // part of it.
 func (r *reading) readSegments(ctx context.Context, stream, to int64) error {
 	return r.db.eachSegment(ctx, segmentsFromPosition, stream, r.from, func(g *segment) (more bool, err error) {
-		if g.start > r.from || g.end <= r.from {
-			return false, nil
-		}
-		end, data := min(g.end, to), g.data
-		if g.start != r.from || g.end != end {
-			if data, err = g.slice(stream, r.kind, r.from, end); err != nil {
-				return false, err
-			}
-		}
-		r.add(end, data, g)
-		return r.from < to && r.soft > 0, nil
+		return r.take(stream, g, to)
 	})
+}
+
+// take adds what a segment holds up to position to, and reports whether more is
+// wanted than it has.
+func (r *reading) take(stream int64, g *segment, to int64) (more bool, err error) {
+	if g.start > r.from || g.end <= r.from {
+		return false, nil
+	}
+	end, data := min(g.end, to), g.data
+	if g.start != r.from || g.end != end {
+		if data, err = g.slice(stream, r.kind, r.from, end); err != nil {
+			return false, err
+		}
+	}
+	r.add(end, data, g)
+	return r.from < to && r.soft > 0, nil
 }
 
 // scan reads a row of start, end, first, last_at, meta and data, and checks it.
@@ -185,14 +196,21 @@ func (d *DB) ownBatches(ctx context.Context, stream int64, k protocol.Kind, from
 	var out []*Batch
 	for next := from; from < to; from = next {
 		batches := d.mem.fromOrdinal(stream, from)
+		var err error
 		if batches == nil {
-			var err error
-			if batches, err = d.segmentBatches(ctx, stream, k, from, to); err != nil {
-				return nil, err
-			}
+			batches, err = d.segmentBatches(ctx, stream, k, from, to)
+		}
+		if err == nil && !reaches(batches, from) {
+			batches, err = d.coldBatches(ctx, stream, k, Place{ByOrdinal, from})
+		}
+		if err != nil {
+			return nil, err
 		}
 		for _, b := range batches {
-			if end := b.First + int64(b.Payload.Messages()); end > next && next < to {
+			if b.First > next || next >= to {
+				break // what lies between may have gone cold
+			}
+			if end := b.First + int64(b.Payload.Messages()); end > next {
 				out = append(out, b)
 				next = end
 			}
@@ -202,6 +220,15 @@ func (d *DB) ownBatches(ctx context.Context, stream int64, k protocol.Kind, from
 		}
 	}
 	return out, nil
+}
+
+// reaches reports whether batches hold a message and do not end before it.
+func reaches(batches []*Batch, ordinal int64) bool {
+	if len(batches) == 0 {
+		return false
+	}
+	last := batches[len(batches)-1]
+	return batches[0].First <= ordinal && last.First+int64(last.Payload.Messages()) > ordinal
 }
 
 // segmentBatches decodes segments from the one that holds message ordinal on,

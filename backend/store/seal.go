@@ -139,8 +139,8 @@ func (c *committer) fold(ctx context.Context, r run) error {
 // collectSlice is how many segments of a deleted stream go in one transaction.
 const collectSlice = 16
 
-// collect removes a slice of what deleted streams have left behind and gives the
-// space back to the file system. It runs when no write is waiting.
+// collect removes a slice of what deleted streams have left behind, or of what has
+// gone cold, and gives the space back to the file system. It runs when no write is waiting.
 func (c *committer) collect(ctx context.Context) {
 	var done bool
 	err := c.withRoom(ctx, func() (err error) {
@@ -163,7 +163,12 @@ func (c *committer) collectOnce(ctx context.Context) (done bool, err error) {
 	none := err != nil
 	var dead int64
 	err = c.transaction(ctx, func() (err error) {
-		if dead, err = c.deleteDead(ctx); err != nil || none {
+		if dead, err = c.deleteDead(ctx); err != nil {
+			return err
+		}
+		if none {
+			some, err := c.dropHot(ctx)
+			none = !some
 			return err
 		}
 		res, err := c.stmts.garbageSegments.ExecContext(ctx, stream, collectSlice)

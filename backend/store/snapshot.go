@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 )
 
@@ -24,6 +25,7 @@ type Snapshot struct {
 	SHA256      []byte
 	CreatedAt   int64
 	VerifiedAt  int64 // 0: never
+	InUse       bool  // a compacted stream is read from it
 }
 
 // SnapshotTask is a snapshot that is to be taken.
@@ -76,17 +78,43 @@ func (d *DB) VerifiedSnapshot(id, at int64) error {
 	return d.exec("snapshot", "UPDATE snapshots SET verified_at = ? WHERE id = ?", at, id)
 }
 
-// RemoveSnapshot forgets a snapshot.
+// RemoveSnapshot forgets a snapshot. It fails with [ErrSnapshotInUse] when a stream
+// is read from it.
 func (d *DB) RemoveSnapshot(id int64) error {
-	return d.exec("snapshot", "DELETE FROM snapshots WHERE id = ?", id)
+	return d.Commit(&Write{also: also{"snapshot", func(ctx context.Context, c *committer) error {
+		res, err := c.conn.ExecContext(ctx, "DELETE FROM snapshots WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM cold WHERE snapshot = ?1)", id)
+		if err != nil {
+			return err
+		}
+		if n, err := res.RowsAffected(); err != nil || n > 0 {
+			return err
+		}
+		var used bool
+		if err := c.conn.QueryRowContext(ctx, "SELECT EXISTS (SELECT 1 FROM cold WHERE snapshot = ?)", id).Scan(&used); err != nil || !used {
+			return err
+		}
+		return ErrSnapshotInUse
+	}}})
+}
+
+// ErrSnapshotInUse: a stream that was compacted is read from a snapshot.
+var ErrSnapshotInUse = errors.New("a compacted stream is read from this snapshot; it holds the only copy")
+
+// snapshotColumns are read by [Snapshot.scan] from a table that is called s.
+const snapshotColumns = `s.id, s.path, s.incarnation, s.start, s."end", s.messages, s.bytes, s.closed, s.target, s.place,
+	s.endpoint, s.region, s.path_style, s.key, s.size, s.sha256, s.created_at, coalesce(s.verified_at, 0),
+	EXISTS (SELECT 1 FROM cold WHERE snapshot = s.id)`
+
+func (s *Snapshot) scan(scan func(...any) error) error {
+	return scan(&s.ID, &s.Path, &s.Incarnation, &s.Start, &s.End, &s.Messages, &s.Bytes, &s.Closed, &s.Target, &s.Place,
+		&s.Endpoint, &s.Region, &s.PathStyle, &s.Key, &s.Size, &s.SHA256, &s.CreatedAt, &s.VerifiedAt, &s.InUse)
 }
 
 // Snapshots returns the recorded snapshots of a stream, of all streams when path
 // is empty, newest first.
 func (d *DB) Snapshots(ctx context.Context, path string) ([]Snapshot, error) {
-	rows, err := d.read.QueryContext(ctx, `SELECT id, path, incarnation, start, "end", messages, bytes, closed, target, place,
-		endpoint, region, path_style, key, size, sha256, created_at, coalesce(verified_at, 0)
-		FROM snapshots WHERE ?1 = '' OR path = ?1 ORDER BY created_at DESC, id DESC`, path)
+	rows, err := d.read.QueryContext(ctx, "SELECT "+snapshotColumns+
+		" FROM snapshots s WHERE ?1 = '' OR path = ?1 ORDER BY created_at DESC, id DESC", path)
 	if err != nil {
 		return nil, fmt.Errorf("list snapshots: %w", err)
 	}
@@ -94,8 +122,7 @@ func (d *DB) Snapshots(ctx context.Context, path string) ([]Snapshot, error) {
 	var out []Snapshot
 	for rows.Next() {
 		var s Snapshot
-		if err := rows.Scan(&s.ID, &s.Path, &s.Incarnation, &s.Start, &s.End, &s.Messages, &s.Bytes, &s.Closed, &s.Target, &s.Place,
-			&s.Endpoint, &s.Region, &s.PathStyle, &s.Key, &s.Size, &s.SHA256, &s.CreatedAt, &s.VerifiedAt); err != nil {
+		if err := s.scan(rows.Scan); err != nil {
 			return nil, fmt.Errorf("list snapshots: %w", err)
 		}
 		out = append(out, s)

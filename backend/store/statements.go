@@ -22,6 +22,7 @@ type statements struct {
 	insertSegment                   *sql.Stmt
 	nextGarbage, garbageSegments    *sql.Stmt
 	garbageProducers, garbageDone   *sql.Stmt
+	deleteCold                      *sql.Stmt
 	vacuum, freePages, checkpoint   *sql.Stmt
 }
 
@@ -64,6 +65,7 @@ func (s *statements) prepare(ctx context.Context, conn *sql.Conn) error {
 		{&s.garbageSegments, "DELETE FROM segments WHERE id IN (SELECT id FROM segments WHERE stream = ? LIMIT ?)"},
 		{&s.garbageProducers, "DELETE FROM producers WHERE stream = ?"},
 		{&s.garbageDone, "DELETE FROM garbage WHERE stream = ?"},
+		{&s.deleteCold, "DELETE FROM cold WHERE stream = ?"},
 		{&s.vacuum, "PRAGMA incremental_vacuum(256)"},
 		{&s.freePages, "PRAGMA freelist_count"},
 		{&s.checkpoint, "PRAGMA wal_checkpoint(TRUNCATE)"},

@@ -156,7 +156,7 @@ func TestFailedPutsLeaveNoParts(t *testing.T) {
 	if err == nil {
 		t.Fatal("a failed write is taken")
 	}
-	err = filepath.WalkDir(g.data, func(path string, d os.DirEntry, err error) error {
+	err = filepath.WalkDir(g.Data, func(path string, d os.DirEntry, err error) error {
 		if err == nil && d.Type().IsRegular() {
 			t.Errorf("left behind: %s", path)
 		}
@@ -174,14 +174,14 @@ func TestServerKilledDuringUpload(t *testing.T) {
 		if _, err := w.Write(noise(40 << 20)); err != nil {
 			return err
 		}
-		g.kill()
+		g.Kill()
 		_, err := w.Write(noise(40 << 20))
 		return err
 	})
 	if bucket.ProblemOf(err) != bucket.ProblemConnect {
 		t.Errorf("put: %v", err)
 	}
-	if _, err := os.Stat(filepath.Join(g.data, "snapshots", "k")); !errors.Is(err, os.ErrNotExist) {
+	if _, err := os.Stat(filepath.Join(g.Data, "snapshots", "k")); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("the object: %v", err)
 	}
 }
@@ -219,7 +219,7 @@ func TestProblemsAreNamed(t *testing.T) {
 		"unknown name":     {with(func(c *bucket.Target) { c.Endpoint = "http://no.such.host.invalid" }), bucket.ProblemName, "DNS"},
 		"nobody answers":   {with(func(c *bucket.Target) { c.Endpoint = "http://127.0.0.1:1" }), bucket.ProblemConnect, "refused"},
 		"strange TLS":      {with(func(c *bucket.Target) { c.Endpoint = tlsServer.URL }), bucket.ProblemTLS, "certificate"},
-		"no TLS":           {with(func(c *bucket.Target) { c.Endpoint = strings.Replace(g.endpoint, "http:", "https:", 1) }), bucket.ProblemTLS, "does not speak TLS"},
+		"no TLS":           {with(func(c *bucket.Target) { c.Endpoint = strings.Replace(g.Endpoint, "http:", "https:", 1) }), bucket.ProblemTLS, "does not speak TLS"},
 		"clock":            {with(func(c *bucket.Target) { c.Endpoint = skewed.URL }), bucket.ProblemClock, "clock"},
 		"no folder":        {bucket.Target{Location: filepath.Join(t.TempDir(), "none")}, bucket.ProblemNoBucket, "no such folder"},
 		"a file":           {bucket.Target{Location: file}, bucket.ProblemNoBucket, "not a folder"},

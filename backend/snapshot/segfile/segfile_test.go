@@ -2,7 +2,6 @@ package segfile
 
 import (
 	"bytes"
-	"encoding/binary"
 	"errors"
 	"flag"
 	"fmt"
@@ -152,6 +151,41 @@ func TestWhatIsWrittenIsRead(t *testing.T) {
 	}
 }
 
+func TestSegmentsAreFoundThroughTheIndex(t *testing.T) {
+	s := samples()["many"]
+	file, sum := s.write(t, true)
+	read := func(off int64, n int) ([]byte, error) { return file[off : off+int64(n)], nil }
+	x, err := ReadIndex(read, int64(len(file)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(x.Entries) != sum.Segments || sum.Segments < 2 {
+		t.Fatalf("%d entries for %d segments", len(x.Entries), sum.Segments)
+	}
+	for _, pos := range []int64{0, 1, 77_777, s.header.End - 1} {
+		for how, i := range map[string]int{"position": x.AtPosition(pos), "ordinal": x.AtOrdinal(pos)} {
+			batches, err := x.Segment(read, i)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if first, last := batches[0], batches[len(batches)-1]; first.Start > pos || last.End <= pos {
+				t.Errorf("segment by %s %d holds %d to %d", how, pos, first.Start, last.End)
+			}
+		}
+	}
+	at := s.batches[20_000].Time
+	batches, err := x.Segment(read, x.AtTime(at))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if batches[0].Time > at || batches[len(batches)-1].Time < at {
+		t.Errorf("segment by time %d holds %d to %d", at, batches[0].Time, batches[len(batches)-1].Time)
+	}
+	if i, j, k := x.AtPosition(s.header.End), x.AtOrdinal(s.header.Messages), x.AtTime(1<<60); i != -1 || j != -1 || k != -1 {
+		t.Errorf("behind the end: segments %d, %d, %d", i, j, k)
+	}
+}
+
 // TestEveryDamageIsFound cuts a small file at every length and flips every bit.
 func TestEveryDamageIsFound(t *testing.T) {
 	for _, compress := range []bool{false, true} {
@@ -257,14 +291,29 @@ func FuzzReader(f *testing.F) {
 		}
 	}
 	f.Fuzz(func(t *testing.T, file []byte) {
+		read := func(off int64, n int) ([]byte, error) {
+			if off < 0 || off+int64(n) > int64(len(file)) {
+				return nil, io.ErrUnexpectedEOF
+			}
+			return file[off : off+int64(n)], nil
+		}
 		h, batches, _, err := readAll(file)
+		x, indexErr := ReadIndex(read, int64(len(file)))
+		if indexErr == nil {
+			for i := range x.Entries {
+				_, _ = x.Segment(read, i)
+			}
+		}
 		if err != nil {
 			return
 		}
-		// What is read whole can be written again.
+		// What is read whole can be written again, and the index opens it too.
 		again, _ := sample{header: h, batches: batches}.write(t, false)
 		if _, back, _, err := readAll(again); err != nil || len(back) != len(batches) {
 			t.Fatalf("a readable file does not survive a copy: %v", err)
+		}
+		if indexErr != nil {
+			t.Fatalf("a readable file has no readable index: %v", indexErr)
 		}
 	})
 }
@@ -273,13 +322,12 @@ func FuzzReader(f *testing.F) {
 func FuzzSegment(f *testing.F) {
 	for _, name := range []string{"json", "text"} {
 		file, _ := samples()[name].write(f, false)
-		r, err := NewReader(bytes.NewReader(file))
+		x, err := ReadIndex(func(off int64, n int) ([]byte, error) { return file[off : off+int64(n)], nil }, int64(len(file)))
 		if err != nil {
 			f.Fatal(err)
 		}
-		at := r.in.n + blockHead
-		length := int64(binary.BigEndian.Uint32(file[at-4:]))
-		f.Add(file[at:at+length], uint8(0), name == "json")
+		e := x.Entries[0]
+		f.Add(file[e.Offset+blockHead:e.Offset+int64(e.Length)-blockSum], uint8(0), name == "json")
 	}
 	f.Fuzz(func(t *testing.T, body []byte, flags uint8, json bool) {
 		kind := protocol.KindBytes

@@ -230,6 +230,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/snapshots/compact": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Read streams from snapshots and let the log go of them, as a job */
+        post: operations["compact"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/snapshots/compact/plan": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** What a compaction would free */
+        post: operations["planCompact"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/snapshots/files": {
         parameters: {
             query?: never;
@@ -592,6 +626,49 @@ export interface components {
             /** @enum {string} */
             type: "streams";
         };
+        CompactOptions: {
+            /** @description Compress snapshots that have to be taken, with zstd. */
+            compress?: boolean;
+            /** @description Used for this call only, and stored nowhere; else the server's own. */
+            credentials?: components["schemas"]["Credentials"];
+            /** @description http://host:port or https://host of an S3 server; empty: AWS. */
+            endpoint?: string;
+            /** @description Entry of the system's keyring with the keys. */
+            keyring?: string;
+            /**
+             * Format: int64
+             * @description Only where so much is freed.
+             */
+            larger_bytes?: number;
+            /** @description An absolute path of a folder, or s3://bucket/prefix. */
+            location?: string;
+            /**
+             * Format: int64
+             * @description Only what was written so long ago.
+             */
+            older_seconds?: number;
+            path_style?: boolean;
+            region?: string;
+            /** @description A path or a glob. */
+            streams: string;
+            /** @description Name in the configuration; instead of the others. */
+            target?: string;
+        };
+        Compaction: {
+            /**
+             * Format: int64
+             * @description Freed in the data folder.
+             */
+            bytes: number;
+            /** @description What lies between leaves the log and is read from snapshots. */
+            end_offset: string;
+            /** @description Why the stream stays as it is. */
+            error: string | null;
+            /** @description Locations of the files that hold it; none in a plan: one is taken first. */
+            snapshots: string[];
+            start_offset: string;
+            stream: string;
+        };
         CreateInputBody: {
             /** @description As text. */
             body?: string;
@@ -824,13 +901,15 @@ export interface components {
              * @description Read or written so far.
              */
             bytes: number;
+            /** @description What compact has done, also when it failed for some streams. */
+            compacted: components["schemas"]["Compaction"][] | null;
             /** Format: int64 */
             ended_at: number | null;
             error: string | null;
             /** Format: int64 */
             id: number;
             /** @enum {string} */
-            kind: "create" | "verify" | "restore";
+            kind: "create" | "verify" | "restore" | "compact";
             /** @description What kind of failure: damaged, no_snapshot, version, path_taken, not_found, request, or that of a target. */
             problem: string | null;
             /**
@@ -846,7 +925,7 @@ export interface components {
             started_at: number;
             /** @enum {string} */
             state: "running" | "done" | "failed" | "canceled";
-            /** @description The stream, or the file. */
+            /** @description The stream or streams, or the file. */
             subject: string;
             /** Format: int64 */
             total: number | null;
@@ -941,6 +1020,14 @@ export interface components {
             region?: string;
             /** @description Name in the configuration; instead of the others. */
             target?: string;
+        };
+        PlanOutputBody: {
+            /**
+             * Format: int64
+             * @description Freed in the data folder, all in all.
+             */
+            bytes: number;
+            streams: components["schemas"]["Compaction"][];
         };
         Producer: {
             /** Format: int64 */
@@ -1289,6 +1376,8 @@ export interface components {
             end_offset: string;
             /** Format: int64 */
             id: number;
+            /** @description A compacted stream is read from it: it is the only copy, and stays. */
+            in_use: boolean;
             key: string;
             /** @description A path, or s3://bucket/key. */
             location: string;
@@ -1380,6 +1469,8 @@ export interface components {
             /** Format: int64 */
             bytes: number;
             closed: boolean;
+            /** @description Offset token: what lies before, of its own, is read from snapshots. Absent: nothing. */
+            cold_until?: string;
             content_type: string;
             /**
              * Format: int64
@@ -2070,6 +2161,72 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Job"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    compact: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CompactOptions"];
+            };
+        };
+        responses: {
+            /** @description Accepted */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Job"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    planCompact: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CompactOptions"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PlanOutputBody"];
                 };
             };
             /** @description Error */
