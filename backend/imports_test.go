@@ -19,6 +19,7 @@ var layer = map[string]int{
 	"backend/protocol":         0,
 	"backend/filter":           0,
 	"backend/varint":           0,
+	"backend/extent":           0,
 	"backend/loopback":         0,
 	"backend/port":             0,
 	"backend/trust":            0,

@@ -295,6 +295,8 @@ func (m *machine) drawSizes(t *rapid.T) {
 		SealAt:      oneOf(t, "SealAt", 1, 500, 5000, 0),
 		CacheBytes:  oneOf(t, "CacheBytes", 1, 2000, 0),
 		DirectBytes: oneOf(t, "DirectBytes", 1, 20, 0),
+
+		ExtentFileBytes: oneOf[int64](t, "ExtentFileBytes", 1, 100, 0),
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"hash/crc32"
 	"sort"
 
+	"tailrace/backend/extent"
 	"tailrace/backend/protocol"
 	"tailrace/backend/varint"
 )
@@ -90,28 +91,56 @@ type segment struct {
 	data       []byte
 }
 
-// metaVersion is the first byte of a segment's meta.
+// metaVersion is the first byte of a segment's meta, or extentVersion when its
+// data lies in a file beside the database.
 //
-//	meta  = version:1  crc32c(data):4  totalBytes  producers  name*  batches  batch*
+//	meta  = version:1  crc32c(data):4  [file at size]  totalBytes  producers  name*  batches  batch*
 //	name  = length bytes
 //	batch = flags:1  messages  size*  timeDelta(signed)  [producer epoch seq]
 //
 // All numbers but version, checksum (big-endian) and flags are varints. totalBytes counts the stream's
 // payload before the segment; producer is an index into the names.
-const metaVersion = 1
+const (
+	metaVersion   = 1
+	extentVersion = 2
+)
 
 // metaHeader is the length of version and checksum.
 const metaHeader = 1 + 4
 
+// extentHeader is the longest beginning of a meta with the place of its data.
+const extentHeader = metaHeader + 3*binary.MaxVarintLen64
+
 // check verifies that a segment's data is what was written.
 func (s *segment) check() error {
-	if len(s.meta) < metaHeader || s.meta[0] != metaVersion {
+	if len(s.meta) < metaHeader || s.meta[0] != metaVersion && s.meta[0] != extentVersion {
 		return errCorruptMeta
 	}
 	if binary.BigEndian.Uint32(s.meta[1:]) != crc32.Checksum(s.data, castagnoli) {
 		return &DamagedError{What: "the data of a segment"}
 	}
 	return nil
+}
+
+// extentOf returns where a segment's data lies, when that is in a file; meta may
+// be cut behind [extentHeader] bytes.
+func extentOf(meta []byte) (_ extent.Ref, ok bool) {
+	if len(meta) < metaHeader || meta[0] != extentVersion {
+		return extent.Ref{}, false
+	}
+	r := varint.Reader{Rest: meta[metaHeader:]}
+	ref := extent.Ref{File: r.Uvarint(), At: r.Uvarint(), Size: r.Uvarint()}
+	return ref, !r.Bad
+}
+
+// placed returns meta with the place of the data.
+func placed(meta []byte, ref extent.Ref) []byte {
+	out := append(make([]byte, 0, len(meta)+extentHeader-metaHeader), extentVersion)
+	out = append(out, meta[1:metaHeader]...)
+	for _, n := range []int64{ref.File, ref.At, ref.Size} {
+		out = binary.AppendUvarint(out, uint64(n))
+	}
+	return append(out, meta[metaHeader:]...)
 }
 
 const (
@@ -192,6 +221,9 @@ func payloadBytes(p protocol.Payload) int64 {
 // batches decodes a segment. The batches share the segment's data.
 func (s *segment) batches(stream int64, k protocol.Kind) ([]*Batch, error) {
 	r := varint.Reader{Rest: s.meta[metaHeader:]} // check has seen that it is there
+	if s.meta[0] == extentVersion {
+		_, _, _ = r.Uvarint(), r.Uvarint(), r.Uvarint() // file, at, size
+	}
 	total := r.Uvarint()
 	names := make([]string, 0, 4)
 	for n := r.Uvarint(); n > 0 && !r.Bad; n-- {

@@ -5,14 +5,18 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"io/fs"
 	"math/rand/v2"
+	"os"
 	"path/filepath"
+	"slices"
 	"sort"
 	"strings"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"tailrace/backend/extent"
 	"tailrace/backend/protocol"
 )
 
@@ -283,5 +287,65 @@ func (l *testLog) checkFile() {
 		if err := db.QueryRow(query).Scan(&n); err != nil || n != 0 {
 			l.t.Fatalf("%d %s (%v)", n, what, err)
 		}
+	}
+	l.checkExtents(db)
+}
+
+// checkExtents checks that what the database tells of files is what its segments
+// refer to, that no two share a byte, and that no file is too much.
+func (l *testLog) checkExtents(db *sql.DB) {
+	l.t.Helper()
+	known := map[int64]extent.File{}
+	each := func(query string, f func(scan func(...any) error) error) {
+		l.t.Helper()
+		rows, err := db.Query(query)
+		if err != nil {
+			l.t.Fatalf("%s: %v", query, err)
+		}
+		defer rows.Close()
+		for rows.Next() {
+			if err := f(rows.Scan); err != nil {
+				l.t.Fatalf("%s: %v", query, err)
+			}
+		}
+	}
+	each("SELECT id, size, live FROM extent_files", func(scan func(...any) error) error {
+		var f extent.File
+		err := scan(&f.ID, &f.Size, &f.Live)
+		known[f.ID] = f
+		return err
+	})
+	var refs []extent.Ref
+	each("SELECT meta FROM segments", func(scan func(...any) error) error {
+		var meta []byte
+		err := scan(&meta)
+		if ref, ok := extentOf(meta); ok {
+			refs = append(refs, ref)
+		}
+		return err
+	})
+	slices.SortFunc(refs, func(a, b extent.Ref) int { return int(a.File-b.File)<<40 + int(a.At-b.At) })
+	for i, r := range refs {
+		f, ok := known[r.File]
+		if !ok || r.At+r.Size > f.Size {
+			l.t.Fatalf("a segment refers to %+v of file %+v", r, f)
+		}
+		if i > 0 && refs[i-1].File == r.File && refs[i-1].At+refs[i-1].Size > r.At {
+			l.t.Fatalf("two segments share bytes: %+v and %+v", refs[i-1], r)
+		}
+		f.Live -= r.Size
+		known[r.File] = f
+	}
+	for _, f := range known {
+		if f.Live != 0 {
+			l.t.Fatalf("file %d: %d bytes too many count as referred to", f.ID, f.Live)
+		}
+	}
+	entries, err := os.ReadDir(filepath.Join(l.dir, ExtentsName))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		l.t.Fatalf("%v", err)
+	}
+	if len(entries) > len(known)+1 { // one may have been begun and not been needed
+		l.t.Fatalf("%d files, the database knows %d", len(entries), len(known))
 	}
 }

@@ -165,22 +165,24 @@ func (d *DB) HotBefore(ctx context.Context, s *Stream, until int64) (Hot, error)
 		return h, fmt.Errorf("measure %q: %w", s.Path, err)
 	}
 	h.End = h.Start
-	rows, err := d.read.QueryContext(ctx, `SELECT "end", last_at, length(meta) + length(data) FROM segments
-		WHERE stream = ? AND "end" > ? ORDER BY start`, s.ID, h.Start)
+	rows, err := d.read.QueryContext(ctx, `SELECT "end", last_at, length(meta) + length(data), substr(meta, 1, ?) FROM segments
+		WHERE stream = ? AND "end" > ? ORDER BY start`, extentHeader, s.ID, h.Start)
 	if err != nil {
 		return h, fmt.Errorf("measure %q: %w", s.Path, err)
 	}
 	defer rows.Close()
 	for rows.Next() {
 		var end, at, size int64
-		if err := rows.Scan(&end, &at, &size); err != nil {
+		var meta []byte
+		if err := rows.Scan(&end, &at, &size, &meta); err != nil {
 			return h, fmt.Errorf("measure %q: %w", s.Path, err)
 		}
 		if at > until || end > s.Tail {
 			return h, nil
 		}
 		h.End = max(h.End, end)
-		h.Bytes += size
+		ref, _ := extentOf(meta)
+		h.Bytes += size + ref.Size
 	}
 	for _, b := range unsealed {
 		if b.End <= h.End {
@@ -255,12 +257,8 @@ func (c *committer) dropHot(ctx context.Context) (some bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	res, err := c.conn.ExecContext(ctx, `DELETE FROM segments WHERE id IN
-		(SELECT id FROM segments WHERE stream = ?1 AND start <= ?2 AND "end" <= ?2 ORDER BY start LIMIT ?3)`, stream, end, collectSlice)
-	if err != nil {
-		return false, err
-	}
-	if n, err := res.RowsAffected(); err != nil || n == collectSlice {
+	n, err := c.free(ctx, c.stmts.coldSegments, stream, end, collectSlice, extentHeader)
+	if err != nil || n == collectSlice {
 		return true, err
 	}
 	_, err = c.conn.ExecContext(ctx, `UPDATE cold SET hot = 0 WHERE stream = ? AND "end" = ?`, stream, end)

@@ -11,6 +11,8 @@ import (
 
 	sqlite "modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
+
+	"tailrace/backend/extent"
 )
 
 // Errors of a commit that are not the program's fault.
@@ -99,6 +101,8 @@ type committer struct {
 	// direct are the streams of which the transaction under way leaves nothing
 	// unsealed.
 	direct  map[int64]bool
+	grown   map[int64]extent.File // what the transaction under way puts into files
+	freed   bool                  // pieces of files may be left to give back
 	reserve reserve
 	full    bool      // the reserve has been given up
 	looked  time.Time // when it was last tried to make it whole
@@ -113,7 +117,7 @@ func (d *DB) newCommitter(ctx context.Context) (*committer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open the log: %w", err)
 	}
-	c := &committer{db: d, conn: conn, nextSeq: next, garbage: true, reserve: d.reserve(), direct: map[int64]bool{}}
+	c := &committer{db: d, conn: conn, nextSeq: next, garbage: true, freed: true, reserve: d.reserve(), direct: map[int64]bool{}, grown: map[int64]extent.File{}}
 	if err := errors.Join(c.stmts.prepare(ctx, conn), c.watch.load(ctx, c), c.abandonRestores(ctx, 0)); err != nil {
 		return nil, errors.Join(fmt.Errorf("open the log: %w", err), c.close())
 	}
@@ -283,8 +287,12 @@ func (c *committer) transaction(ctx context.Context, body func() error, arrived 
 		runs, dead, err = c.seal(ctx, arrived())
 	}
 	if err == nil {
+		err = c.settleExtents(ctx)
+	}
+	if err == nil {
 		_, err = c.stmts.commit.ExecContext(ctx)
 	}
+	c.endExtents(err == nil)
 	if err != nil {
 		if _, rbErr := c.stmts.rollback.ExecContext(ctx); rbErr != nil && !strings.Contains(rbErr.Error(), "no transaction is active") {
 			err = errors.Join(err, rbErr)

@@ -75,5 +75,5 @@ func SetAside(dir string, now time.Time) (string, error) {
 			return "", fmt.Errorf("keep the damaged database aside: %w", err)
 		}
 	}
-	return to, nil
+	return to, setExtentsAside(dir, ".damaged-"+now.UTC().Format("20060102-150405"))
 }

@@ -6,10 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
+	"time"
 
+	"tailrace/backend/extent"
 	"tailrace/backend/protocol"
 )
 
@@ -18,9 +21,13 @@ type Options struct {
 	// SealAt is how many bytes of unsealed batches gather before sealing begins;
 	// 0: 4 MiB. It bounds what a start has to read.
 	SealAt int
-	// DirectBytes is from which size on a write goes straight into segments; 0:
-	// 64 KiB, from where on that was measured to be faster.
+	// DirectBytes is from which size on a write goes straight into segments, and the
+	// data of a segment into a file; 0: 64 KiB, from where on both were measured to
+	// be faster.
 	DirectBytes int
+	// ExtentFileBytes is where a file of large segments is full; 0:
+	// [extent.DefaultLimit].
+	ExtentFileBytes int64
 	// CacheBytes is how many bytes of the newest batches stay in memory;
 	// 0: 8 MiB. Unsealed batches always stay.
 	CacheBytes int
@@ -39,6 +46,8 @@ type DB struct {
 	write  *sql.DB // the committer's single connection
 	mem    memtable
 	large  largeSegments
+	// extents hold the data of large segments; all but reading is the committer's.
+	extents *extent.Files
 
 	submit    chan *request
 	stop      chan struct{}
@@ -80,6 +89,12 @@ func Open(ctx context.Context, dir string, o Options) (*DB, error) {
 	if err := makePrivate(path); err != nil {
 		return nil, err
 	}
+	if info, err := os.Stat(path); err == nil && info.Size() == 0 {
+		// What lies there belongs to a database that somebody has taken away.
+		if err := setExtentsAside(dir, ".orphaned-"+time.Now().UTC().Format("20060102-150405")); err != nil {
+			return nil, err
+		}
+	}
 	db, err := open(ctx, path, o)
 	return db, asDamage(path, classify(err))
 }
@@ -109,8 +124,11 @@ func open(ctx context.Context, path string, o Options) (*DB, error) {
 	if d.log == nil {
 		d.log = slog.Default()
 	}
-	if d.committer, err = d.newCommitter(ctx); err != nil {
+	if err := d.openExtents(ctx, o.ExtentFileBytes); err != nil {
 		return nil, errors.Join(err, read.Close(), write.Close())
+	}
+	if d.committer, err = d.newCommitter(ctx); err != nil {
+		return nil, errors.Join(err, d.extents.Close(), read.Close(), write.Close())
 	}
 	d.committer.full = !d.committer.reserve.fill()
 	d.done.Go(d.committer.run)
@@ -134,7 +152,7 @@ func orDefault(v, def int) int {
 func (d *DB) Close() error {
 	close(d.stop)
 	d.done.Wait()
-	return errors.Join(d.committer.close(), d.read.Close(), d.write.Close())
+	return errors.Join(d.committer.close(), d.extents.Close(), d.read.Close(), d.write.Close())
 }
 
 // recover rebuilds the memtable from the ops that are not sealed yet and returns

@@ -6,7 +6,8 @@
 // gathered, the committer seals the oldest ones into segments, one stream's run
 // per row, inside an ordinary commit. The newest batches are also kept in memory
 // (memtable), so that readers at the tail and sealing itself read nothing back.
-// Large appends go straight into segments.
+// Large appends go straight into segments, and the data of large segments into
+// files beside the database.
 //
 // # Guarantees
 //

@@ -9,6 +9,16 @@ import (
 )
 
 func TestFullDisk(t *testing.T) {
+	for name, o := range map[string]Options{
+		"in the database": {SealAt: 20_000, CacheBytes: 1},
+		"in files":        {SealAt: 20_000, CacheBytes: 1, DirectBytes: 5000},
+		"in many files":   {SealAt: 20_000, CacheBytes: 1, DirectBytes: 5000, ExtentFileBytes: 50_000},
+	} {
+		t.Run(name, func(t *testing.T) { testFullDisk(t, o) })
+	}
+}
+
+func testFullDisk(t *testing.T, o Options) {
 	dir := t.TempDir()
 	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=8m"); err != nil {
 		t.Skip("mounting a small disk needs root: ", err)
@@ -23,7 +33,7 @@ func TestFullDisk(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	l := openTestLog(t, dir, Options{SealAt: 20_000, CacheBytes: 1})
+	l := openTestLog(t, dir, o)
 	f := newFiller(l)
 	f.untilFull(t)
 	grow("size=10m")

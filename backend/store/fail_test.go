@@ -27,6 +27,8 @@ func (l *testLog) failOn(event, table, when, raise string) (restore func()) {
 
 func TestFailedCommitChangesNothing(t *testing.T) {
 	for i, tt := range []struct{ name, event, table, when string }{
+		{"a large append, the file", "INSERT", "extent_files", "true"},
+		{"a large append, the segment", "INSERT", "segments", "length(new.data) = 0"},
 		{"an append", "INSERT", "ops", "true"},
 		{"sealing, the segment", "INSERT", "segments", "true"},
 		{"sealing, the stream", "UPDATE OF sealed_seq", "streams", "true"},
@@ -42,7 +44,11 @@ func TestFailedCommitChangesNothing(t *testing.T) {
 		// SQLite itself rolls some failures back, others are left to the committer.
 		raise := []string{"ABORT", "ROLLBACK"}[i%2]
 		t.Run(tt.name+" "+raise, func(t *testing.T) {
-			l := newTestLog(t, Options{SealAt: 1, CacheBytes: 1})
+			o := Options{SealAt: 1, CacheBytes: 1}
+			if strings.HasPrefix(tt.name, "a large append") {
+				o.DirectBytes, o.ExtentFileBytes = 1, 20
+			}
+			l := newTestLog(t, o)
 			m := l.create("a", "application/json")
 			other := l.create("b", "text/plain")
 			doomed := l.create("c", "text/plain")

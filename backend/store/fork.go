@@ -130,7 +130,12 @@ func (d *DB) BatchAt(ctx context.Context, s *Stream, pos int64) (*Batch, error) 
 func (d *DB) segmentAt(ctx context.Context, stream int64, k protocol.Kind, pos int64) ([]*Batch, error) {
 	g := new(segment)
 	err := g.scan(d.read.QueryRowContext(ctx, segmentAtPosition, stream, pos).Scan)
-	if errors.Is(err, sql.ErrNoRows) || err == nil && g.end <= pos {
+	if err == nil && g.end > pos {
+		err = d.fill(ctx, stream, g)
+	} else if err == nil {
+		err = ErrMissing
+	}
+	if errors.Is(err, sql.ErrNoRows) || errors.Is(err, ErrMissing) {
 		g, err = d.cold(ctx, stream, Place{ByPosition, pos})
 	}
 	if err != nil {

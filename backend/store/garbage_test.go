@@ -22,25 +22,45 @@ func (l *testLog) waitFor(t *testing.T, query string, want int64) {
 func (l *testLog) waitForGarbage(t *testing.T) {
 	t.Helper()
 	l.waitFor(t, "SELECT count(*) FROM garbage", 0)
+	l.waitFor(t, "SELECT count(*) FROM extent_garbage", 0)
 	l.waitFor(t, "PRAGMA freelist_count", freeSlack)
 }
 
 func TestDeletionGivesSpaceBack(t *testing.T) {
-	l := newTestLog(t, Options{SealAt: 64 << 10, CacheBytes: 1})
-	keep := l.create("keep", "text/plain")
-	l.append(keep, "kept")
-	start := l.query("PRAGMA page_count")
-	big := l.create("big", "application/octet-stream")
-	for range 200 {
-		l.append(big, strings.Repeat("x", 100_000))
-	}
-	if full := l.query("PRAGMA page_count"); full < start+4000 {
-		t.Fatalf("20 MB take only %d pages", full-start)
-	}
-	l.delete(big)
-	l.waitForGarbage(t)
-	if left := l.query("PRAGMA page_count"); left > start+300 {
-		t.Errorf("%d pages at first, %d after the deletion of 20 MB", start, left)
+	for name, o := range map[string]Options{
+		"in the database": {SealAt: 64 << 10, CacheBytes: 1, DirectBytes: 1 << 30},
+		"in a file":       {SealAt: 64 << 10, CacheBytes: 1},
+		"in many files":   {SealAt: 64 << 10, CacheBytes: 1, ExtentFileBytes: 1 << 20},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := newTestLog(t, o)
+			onDisk := func() int64 {
+				l.exec("PRAGMA wal_checkpoint(TRUNCATE)")
+				n, err := l.db.DiskBytes()
+				if err != nil {
+					t.Fatal(err)
+				}
+				return n
+			}
+			keep := l.create("keep", "text/plain")
+			l.append(keep, strings.Repeat("k", 100_000))
+			start := onDisk()
+			big := l.create("big", "application/octet-stream")
+			for range 200 {
+				l.append(big, strings.Repeat("x", 100_000))
+			}
+			if full := onDisk(); full < start+19_000_000 {
+				t.Fatalf("20 MB take only %d bytes", full-start)
+			}
+			l.delete(big)
+			l.waitForGarbage(t)
+			if left := onDisk(); left > start+1_500_000 {
+				t.Errorf("%d bytes at first, %d after the deletion of 20 MB", start, left)
+			}
+			l.check()
+			l.reopen()
+			l.check()
+		})
 	}
 }
 

@@ -89,9 +89,13 @@ func (d *DB) largeSegment(ctx context.Context, stream, start int64) (*segment, e
 	return d.large.get(ctx, largeKey{stream, start}, func() (*segment, error) {
 		var g segment
 		// Others wait for it, too: it does not end with one of them.
-		err := g.scan(d.read.QueryRowContext(context.WithoutCancel(ctx), segmentAtPosition, stream, start).Scan)
+		ctx := context.WithoutCancel(ctx)
+		err := g.scan(d.read.QueryRowContext(ctx, segmentAtPosition, stream, start).Scan)
 		if errors.Is(err, sql.ErrNoRows) {
 			err = ErrMissing // deleted meanwhile
+		}
+		if err == nil {
+			err = d.fill(ctx, stream, &g)
 		}
 		if err != nil {
 			return nil, err

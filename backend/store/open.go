@@ -164,8 +164,8 @@ func makePrivate(path string) error {
 	return nil
 }
 
-// DiskBytes is the space that the database takes on disk, its write-ahead log
-// included.
+// DiskBytes is the space that the log takes on disk: the database, its write-ahead
+// log and the files of large segments.
 func (d *DB) DiskBytes() (int64, error) {
 	var total int64
 	for _, suffix := range []string{"", "-wal"} {
@@ -176,5 +176,6 @@ func (d *DB) DiskBytes() (int64, error) {
 			return 0, err
 		}
 	}
-	return total, nil
+	large, err := d.extents.DiskBytes()
+	return total + large, err
 }

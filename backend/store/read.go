@@ -107,16 +107,17 @@ func (d *DB) eachSegment(ctx context.Context, query string, stream, at int64, f 
 		if err := rows.Scan(&g.start, &g.end, &g.first, &g.lastAt, &g.meta, &g.data); err != nil {
 			return err
 		}
-		large := g.data == nil && g.start < g.end
+		ref, _ := extentOf(g.meta)
+		large := ref.Size >= largeBytes || g.data == nil && g.start < g.end
 		if large {
 			if err := rows.Close(); err != nil {
 				return err
 			}
 			if g, err = d.largeSegment(ctx, stream, g.start); err != nil {
-				return err
+				return missingIsNone(err)
 			}
-		} else if err := g.check(); err != nil {
-			return err
+		} else if err := d.fill(ctx, stream, g); err != nil {
+			return missingIsNone(err)
 		}
 		if more, err := f(g); err != nil || !more || large {
 			return err
@@ -149,12 +150,18 @@ func (r *reading) take(stream int64, g *segment, to int64) (more bool, err error
 	return r.from < to && r.soft > 0, nil
 }
 
-// scan reads a row of start, end, first, last_at, meta and data, and checks it.
-func (s *segment) scan(scan func(...any) error) error {
-	if err := scan(&s.start, &s.end, &s.first, &s.lastAt, &s.meta, &s.data); err != nil {
-		return err
+// missingIsNone lets a segment that was deleted meanwhile be one that is not
+// there.
+func missingIsNone(err error) error {
+	if errors.Is(err, ErrMissing) {
+		return nil
 	}
-	return s.check()
+	return err
+}
+
+// scan reads a row of start, end, first, last_at, meta and data.
+func (s *segment) scan(scan func(...any) error) error {
+	return scan(&s.start, &s.end, &s.first, &s.lastAt, &s.meta, &s.data)
 }
 
 // slice cuts [from, to) out of a segment.

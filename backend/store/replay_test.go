@@ -205,6 +205,8 @@ func TestRandomOperations(t *testing.T) {
 			SealAt:      rapid.SampledFrom([]int{1, 300, 1500, 20_000, 0}).Draw(t, "SealAt"),
 			CacheBytes:  rapid.SampledFrom([]int{1, 1000, 30_000, 0}).Draw(t, "CacheBytes"),
 			DirectBytes: rapid.SampledFrom([]int{1, 20, 200, 0}).Draw(t, "DirectBytes"),
+
+			ExtentFileBytes: rapid.SampledFrom([]int64{1, 500, 0}).Draw(t, "ExtentFileBytes"),
 		})
 		paths := []string{"json", "text", "bytes"}
 		types := map[string]string{"json": "application/json", "text": "text/plain", "bytes": "image/png"}

@@ -50,7 +50,7 @@ func (r *Restoration) flush() error {
 				continue
 			}
 			s := sealSegment(r.stream.Kind, batches[from:i+1])
-			if _, err := c.stmts.insertSegment.ExecContext(ctx, r.stream.ID, s.start, s.end, s.first, s.lastAt, s.meta, s.data); err != nil {
+			if err := c.insertSegment(ctx, r.stream.ID, s); err != nil {
 				return err
 			}
 			from, size = i+1, 0

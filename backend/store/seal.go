@@ -11,7 +11,7 @@ import (
 const (
 	// sealSlice is how much a commit seals at least when it seals at all; more
 	// arrives, more is sealed, so that the unsealed part stays bounded.
-	sealSlice = 256 << 10
+	sealSlice = 1 << 20
 	// backlogFactor bounds ops when one stream's old append keeps those of many
 	// deleted streams from going: at so many times the threshold, sealing begins
 	// however little there is to seal.
@@ -76,7 +76,7 @@ func (c *committer) sealRun(ctx context.Context, r run) error {
 			continue
 		}
 		s := sealSegment(r.tail.kind, batches[from:i+1])
-		if _, err := c.stmts.insertSegment.ExecContext(ctx, r.tail.stream, s.start, s.end, s.first, s.lastAt, s.meta, s.data); err != nil {
+		if err := c.insertSegment(ctx, r.tail.stream, s); err != nil {
 			return err
 		}
 		from, size = i+1, 0
@@ -92,6 +92,9 @@ func (c *committer) takeLastSegment(ctx context.Context, r run) ([]*Batch, error
 	row := c.stmts.lastSegment.QueryRowContext(ctx, r.tail.stream, mergeBelow)
 	err := s.scan(func(dest ...any) error { return row.Scan(append([]any{&id}, dest...)...) })
 	var batches []*Batch
+	if err == nil {
+		err = s.check()
+	}
 	if err == nil {
 		batches, err = s.batches(r.tail.stream, r.tail.kind)
 	}
@@ -171,11 +174,7 @@ func (c *committer) collectOnce(ctx context.Context) (done bool, err error) {
 			none = !some
 			return err
 		}
-		res, err := c.stmts.garbageSegments.ExecContext(ctx, stream, collectSlice)
-		if err != nil {
-			return err
-		}
-		if n, err := res.RowsAffected(); err != nil || n == collectSlice {
+		if n, err := c.free(ctx, c.stmts.garbageSegments, stream, collectSlice, extentHeader); err != nil || n == collectSlice {
 			return err
 		}
 		if _, err := c.stmts.garbageProducers.ExecContext(ctx, stream); err != nil {
@@ -188,8 +187,12 @@ func (c *committer) collectOnce(ctx context.Context) (done bool, err error) {
 		return false, err
 	}
 	c.deleted = max(c.deleted, dead)
+	given, err := c.giveBack(ctx)
+	if err != nil {
+		return false, err
+	}
 	more, err := c.vacuum(ctx)
-	return none && !more, err
+	return none && given && !more, err
 }
 
 // freeSlack is how many free pages stay in the file for the next writes, unless

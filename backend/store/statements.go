@@ -22,7 +22,10 @@ type statements struct {
 	insertSegment                   *sql.Stmt
 	nextGarbage, garbageSegments    *sql.Stmt
 	garbageProducers, garbageDone   *sql.Stmt
-	deleteCold                      *sql.Stmt
+	deleteCold, coldSegments        *sql.Stmt
+	growExtents, shrinkExtents      *sql.Stmt
+	freeExtent, extentGarbage       *sql.Stmt
+	extentsFreed, emptyExtents      *sql.Stmt
 	vacuum, freePages, checkpoint   *sql.Stmt
 }
 
@@ -58,14 +61,24 @@ func (s *statements) prepare(ctx context.Context, conn *sql.Conn) error {
 			epoch = excluded.epoch, seq = excluded.seq, last_append_at = excluded.last_append_at`},
 		{&s.sealedSeq, "UPDATE settings SET value = max(value, ?) WHERE name = 'sealed_seq'"},
 		{&s.lastSegment, `SELECT id, start, "end", first, last_at, meta, data FROM segments
-			WHERE id = (SELECT id FROM segments WHERE stream = ? ORDER BY start DESC LIMIT 1) AND length(data) < ?`},
+			WHERE id = (SELECT id FROM segments WHERE stream = ? ORDER BY start DESC LIMIT 1) AND length(data) BETWEEN 1 AND ?`},
 		{&s.deleteSegment, "DELETE FROM segments WHERE id = ?"},
 		{&s.insertSegment, `INSERT INTO segments (stream, start, "end", first, last_at, meta, data) VALUES (?, ?, ?, ?, ?, ?, ?)`},
 		{&s.nextGarbage, "SELECT stream FROM garbage LIMIT 1"},
-		{&s.garbageSegments, "DELETE FROM segments WHERE id IN (SELECT id FROM segments WHERE stream = ? LIMIT ?)"},
+		{&s.garbageSegments, "DELETE FROM segments WHERE id IN (SELECT id FROM segments WHERE stream = ? LIMIT ?) RETURNING substr(meta, 1, ?)"},
 		{&s.garbageProducers, "DELETE FROM producers WHERE stream = ?"},
 		{&s.garbageDone, "DELETE FROM garbage WHERE stream = ?"},
+		{&s.coldSegments, `DELETE FROM segments WHERE id IN
+			(SELECT id FROM segments WHERE stream = ?1 AND start <= ?2 AND "end" <= ?2 ORDER BY start LIMIT ?3)
+			RETURNING substr(meta, 1, ?4)`},
 		{&s.deleteCold, "DELETE FROM cold WHERE stream = ?"},
+		{&s.growExtents, `INSERT INTO extent_files (id, size, live) VALUES (?, ?, ?)
+			ON CONFLICT (id) DO UPDATE SET size = excluded.size, live = live + excluded.live`},
+		{&s.freeExtent, "INSERT INTO extent_garbage (file, at, size) VALUES (?, ?, ?)"},
+		{&s.shrinkExtents, "UPDATE extent_files SET live = live - ? WHERE id = ?"},
+		{&s.extentGarbage, "SELECT rowid, file, at, size FROM extent_garbage ORDER BY rowid LIMIT ?"},
+		{&s.extentsFreed, "DELETE FROM extent_garbage WHERE rowid <= ?"},
+		{&s.emptyExtents, `DELETE FROM extent_files WHERE live = 0 AND id <> ? RETURNING id`},
 		{&s.vacuum, "PRAGMA incremental_vacuum(256)"},
 		{&s.freePages, "PRAGMA freelist_count"},
 		{&s.checkpoint, "PRAGMA wal_checkpoint(TRUNCATE)"},
