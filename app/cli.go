@@ -23,6 +23,8 @@ type grammar struct {
 	Trust      trustCommands      `cmd:"" help:"Make HTTPS trusted on this machine, or undo that."`
 	Snapshot   snapshotCommands   `cmd:"" help:"Take, verify and restore snapshots of streams."`
 	Demo       demoCommand        `cmd:"" help:"Let applications write into the running server, to look at."`
+	Export     exportCommand      `cmd:"" help:"Write the messages of a stream to a file, as lines, as an array or as they are."`
+	Import     importCommand      `cmd:"" help:"Append the messages of a file to a stream."`
 	Bench      benchCommand       `cmd:"" help:"Measure Durable Streams servers against each other."`
 	BenchNoop  benchNoOpCommand   `cmd:"" hidden:""`
 	Version    versionCommand     `cmd:"" help:"Print version, commit, Go version and kind of build."`

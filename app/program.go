@@ -35,6 +35,7 @@ type Program struct {
 	Version string // "0.1.0"
 	Commit  string // "": taken from the build information
 
+	Stdin       io.Reader              // nil: the process's
 	OpenBrowser func(url string) error // nil: the system's browser
 	TrustStores *trust.Machine         // where trust installs; nil: this machine
 }

@@ -31,6 +31,7 @@ var layer = map[string]int{
 	"backend/store":            1,
 	"backend/live":             1,
 	"backend/config":           2,
+	"backend/plain":            2,
 	"backend/engine":           2,
 	"backend/activity":         3,
 	"backend/snapshot":         3,

@@ -131,7 +131,7 @@ func (s *Server) outcome(err error) *string {
 	if errors.As(err, &cold) {
 		text = cold.Error()
 	} else if !errors.Is(err, store.ErrMissing) {
-		s.o.Log.Error("a filter failed", "error", err)
+		s.o.Log.Error("reading messages failed", "error", err)
 		text = "the messages could not be read"
 	}
 	return &text

@@ -59,6 +59,7 @@ type Server struct {
 	files http.Handler
 
 	streams catalogue
+	exports exports
 }
 
 // New returns an inspector.
@@ -95,7 +96,9 @@ func (s *Server) describe(mux *http.ServeMux) huma.API {
 	s.registerStreams(api)
 	s.registerMessages(api)
 	s.registerFilter(api)
+	s.registerExports(api)
 	s.registerWrites(api)
+	s.registerImports(api)
 	s.registerEvents(api)
 	s.registerSnapshots(api)
 	s.registerSettings(api)
@@ -132,7 +135,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // isOpen reports whether a call needs no token.
 func isOpen(r *http.Request) bool {
-	return r.URL.Path == "/api/openapi.json" || (r.Method == http.MethodPost && r.URL.Path == "/api/session")
+	return r.URL.Path == "/api/openapi.json" || isExportFile(r) || (r.Method == http.MethodPost && r.URL.Path == "/api/session")
 }
 
 // serveAsset serves the page. Another site may navigate to it but not embed or

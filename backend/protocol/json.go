@@ -21,15 +21,31 @@ func frameJSON(body []byte, allowEmptyArray bool, l Limits) (Payload, error) {
 	if s.i < len(body) && body[s.i] == '[' {
 		return s.frameArray(allowEmptyArray, l.MessagesPerAppend)
 	}
+	return s.frameValue(0)
+}
+
+// FrameValue turns one JSON value into one message. Unlike a request body, an
+// array is not taken apart: it is an element like any other.
+func FrameValue(text []byte, l Limits) (Payload, error) {
+	if !utf8.Valid(text) {
+		return Payload{}, badJSON("not valid UTF-8")
+	}
+	s := jsonScanner{b: text, maxDepth: l.JSONDepth}
+	s.space()
+	return s.frameValue(1)
+}
+
+// frameValue reads the one value that there is from s.i on.
+func (s *jsonScanner) frameValue(depth int) (Payload, error) {
 	start := s.i
-	if err := s.value(0); err != nil {
+	if err := s.value(depth); err != nil {
 		return Payload{}, err
 	}
 	end := s.i
 	if err := s.end(); err != nil {
 		return Payload{}, err
 	}
-	return Payload{Data: body[start:end], Sizes: []int{end - start}}, nil
+	return Payload{Data: s.b[start:end], Sizes: []int{end - start}}, nil
 }
 
 func badJSON(format string, args ...any) error {

@@ -91,6 +91,57 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/exports": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Prepare a file of a stream's messages */
+        post: operations["createExport"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/exports/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What an export has sent, and its checksum */
+        get: operations["getExport"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/exports/{id}/file": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The file of an export */
+        get: operations["getExportFile"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/info": {
         parameters: {
             query?: never;
@@ -396,6 +447,23 @@ export interface paths {
         get: operations["filterMessages"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/streams/{path}/import": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Append the messages of a file */
+        post: operations["importFile"];
         delete?: never;
         options?: never;
         head?: never;
@@ -803,6 +871,72 @@ export interface components {
              */
             type: string;
         };
+        Export: {
+            /**
+             * Format: int64
+             * @description Of the file so far.
+             */
+            bytes: number;
+            /** @description Why the file is not whole. */
+            error: string | null;
+            /** @enum {string} */
+            format: "ndjson" | "json" | "raw" | "csv";
+            /**
+             * Format: int64
+             * @description Ordinal of the first message that is looked at.
+             */
+            from: number;
+            id: string;
+            /**
+             * Format: int64
+             * @description In the file so far.
+             */
+            messages: number;
+            /** @description What the file may be called. */
+            name: string;
+            /**
+             * Format: int64
+             * @description All messages before this ordinal have been looked at.
+             */
+            read: number;
+            /** @description Of the whole file; null: it is not done. */
+            sha256: string | null;
+            /** @enum {string} */
+            state: "waiting" | "running" | "done" | "failed";
+            stream: string;
+            /**
+             * Format: int64
+             * @description Ordinal behind the last one.
+             */
+            to: number;
+            /** @description Where to fetch the file: once, without the token, within a minute. */
+            url: string;
+        };
+        ExportInputBody: {
+            /**
+             * @description Only messages that match: as filterMessages has it.
+             * @enum {string}
+             */
+            by?: "text" | "regex" | "path";
+            /** @enum {string} */
+            format: "ndjson" | "json" | "raw" | "csv";
+            /**
+             * Format: int64
+             * @description Ordinal of the first message.
+             */
+            from?: number;
+            /** @description Offset token where the first message begins; instead of from. */
+            from_offset?: string;
+            pattern?: string;
+            stream: string;
+            /**
+             * Format: int64
+             * @description Ordinal behind the last message; absent: all that there are now.
+             */
+            to?: number;
+            /** @description Offset token where the last message ends; instead of to. */
+            to_offset?: string;
+        };
         Facets: {
             kind: components["schemas"]["FacetsKindStruct"];
             state: components["schemas"]["FacetsStateStruct"];
@@ -867,6 +1001,38 @@ export interface components {
             info: components["schemas"]["Info"];
             /** @enum {string} */
             type: "hello";
+        };
+        ImportResult: {
+            /**
+             * Format: int64
+             * @description Messages that are new in the stream.
+             */
+            appended: number;
+            /**
+             * Format: int64
+             * @description Of the file.
+             */
+            bytes: number;
+            /** @description The stream was not there before. */
+            created: boolean;
+            /** @description Nothing was written. */
+            dry_run: boolean;
+            /**
+             * Format: int64
+             * @description Messages that an earlier import with the same id had appended.
+             */
+            duplicates: number;
+            /**
+             * Format: int64
+             * @description In the file.
+             */
+            messages: number;
+            /** @description The tail of the stream. */
+            next_offset: string | null;
+            /** @description Id that wrote them. */
+            producer: string | null;
+            /** @description Of the file. */
+            sha256: string;
         };
         Info: {
             data_dir: string;
@@ -1815,6 +1981,101 @@ export interface operations {
             };
         };
     };
+    createExport: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ExportInputBody"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Export"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    getExport: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Export"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    getExportFile: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The file. A connection that breaks off is the sign that it is not whole. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "*/*": string;
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
     getInfo: {
         parameters: {
             query?: never;
@@ -2569,6 +2830,51 @@ export interface operations {
                 };
                 content: {
                     "application/x-ndjson": components["schemas"]["FilterProgress"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    importFile: {
+        parameters: {
+            query: {
+                format: "ndjson" | "raw";
+                /** @description Of a stream that is not there yet; empty: application/json for ndjson, else application/octet-stream. */
+                content_type?: string;
+                /** @description Names the content of the file: what was appended under an id is not appended again. Its SHA-256 is a good one, which a dry run tells. */
+                id?: string;
+                /** @description Read and check all of it, and write nothing. */
+                dry_run?: boolean;
+            };
+            header?: never;
+            path: {
+                /** @description Stream path, percent-encoded as one segment. */
+                path: string;
+            };
+            cookie?: never;
+        };
+        /** @description The file. */
+        requestBody: {
+            content: {
+                "application/octet-stream": string;
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ImportResult"];
                 };
             };
             /** @description Error */
