@@ -92,7 +92,7 @@ func TestDemo(t *testing.T) {
 		"demo/sync/todos":         func(r row) bool { return r.Messages > 3 && r.Readers == 3 },
 		"demo/jobs/build-381":     func(r row) bool { return r.Messages > 3 },
 		"demo/telemetry/node-1":   func(r row) bool { return r.Messages > 5 && r.Readers == 2 },
-		"demo/wakes":              func(r row) bool { return r.Messages > 1 },
+		"demo/wakes":              func(r row) bool { return r.Messages > 1 }, // the first was claimed and acked
 	}
 	for deadline := time.Now().Add(time.Minute); len(wants) > 0; {
 		rows := seen()

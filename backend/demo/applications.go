@@ -68,7 +68,7 @@ func syncFeed(ctx context.Context, c *client) error {
 	}}
 	for _, agent := range []string{"demo-todo-app/2.0 (tab 1)", "demo-todo-app/2.0 (tab 2)", "demo-todo-laptop/2.0"} {
 		parts = append(parts, func(ctx context.Context) error {
-			return c.as(agent).poll(ctx, syncPath, func([]byte) error { return nil })
+			return c.as(agent).poll(ctx, syncPath, func() error { return nil })
 		})
 	}
 	return together(ctx, parts...)

@@ -122,7 +122,7 @@ func fulfilment(ctx context.Context, c *client) error {
 		return err
 	}
 	defer u.unsubscribe(mailerSub) //nolint:contextcheck // ctx may have ended
-	return u.poll(ctx, wakesPath, func([]byte) error { return u.work(ctx) })
+	return u.poll(ctx, wakesPath, func() error { return u.work(ctx) })
 }
 
 // work claims the wake, packs for a while and acks everything.

@@ -61,9 +61,9 @@ func (u *user) followOnce(ctx context.Context, path, offset string, bytesPerSeco
 	}
 }
 
-// poll reads a stream by long-polls from its tail on, and hands over each answer
-// that holds something (PROTOCOL §5.7).
-func (u *user) poll(ctx context.Context, path string, received func(body []byte) error) error {
+// poll reads a stream by long-polls from its tail on. It calls back once it knows
+// where that is, and with each answer that holds something (PROTOCOL §5.7).
+func (u *user) poll(ctx context.Context, path string, received func() error) error {
 	offset, cursor := "now", ""
 	for {
 		query := url.Values{"offset": {offset}}
@@ -80,8 +80,8 @@ func (u *user) poll(ctx context.Context, path string, received func(body []byte)
 		if res.status/100 != 2 {
 			return res.refusal()
 		}
-		if live := offset != "now"; live && res.status == http.StatusOK {
-			if err := received(res.body); err != nil {
+		if res.status == http.StatusOK {
+			if err := received(); err != nil {
 				return err
 			}
 		}

@@ -106,6 +106,7 @@ func (s *Server) describe(mux *http.ServeMux) huma.API {
 	s.registerDemo(api)
 	s.registerLineage(api)
 	s.registerRequests(api)
+	s.registerSubscriptions(api)
 	return api
 }
 

@@ -161,6 +161,41 @@ func (d *DB) SubscriptionIDs(ctx context.Context) (ids []string, err error) {
 	return ids, rows.Err()
 }
 
+// SubscriptionRow is a subscription with the number of its streams.
+type SubscriptionRow struct {
+	Subscription
+	Links int
+}
+
+// Subscriptions returns all subscriptions, sorted by id.
+func (d *DB) Subscriptions(ctx context.Context) (list []SubscriptionRow, err error) {
+	rows, err := d.read.QueryContext(ctx, "SELECT "+subscriptionColumns+`,
+		(SELECT count(*) FROM subscription_links l WHERE l.subscription = number) FROM subscriptions ORDER BY id`)
+	if err != nil {
+		return nil, fmt.Errorf("list subscriptions: %w", err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var r SubscriptionRow
+		s, err := scanSubscription(func(dest ...any) error { return rows.Scan(append(dest, &r.Links)...) })
+		if err != nil {
+			return nil, fmt.Errorf("list subscriptions: %w", err)
+		}
+		r.Subscription = *s
+		list = append(list, r)
+	}
+	return list, rows.Err()
+}
+
+// CountLinks is the number of streams of a subscription.
+func (d *DB) CountLinks(ctx context.Context, subscription int64) (n int, err error) {
+	err = d.read.QueryRowContext(ctx, "SELECT count(*) FROM subscription_links WHERE subscription = ?", subscription).Scan(&n)
+	if err != nil {
+		return 0, fmt.Errorf("count the streams of a subscription: %w", err)
+	}
+	return n, nil
+}
+
 // IsWakeStream reports whether a subscription writes its wakes to a path.
 func (d *DB) IsWakeStream(ctx context.Context, path string) (is bool, err error) {
 	err = d.read.QueryRowContext(ctx, "SELECT EXISTS (SELECT 1 FROM subscriptions WHERE wake_stream = ?)", path).Scan(&is)

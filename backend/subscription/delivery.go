@@ -30,6 +30,8 @@ type attempt struct{ cancel context.CancelFunc }
 // outcome is how a delivery went.
 type outcome struct {
 	started time.Time
+	took    time.Duration
+	status  int  // of the answer; 0: there was none
 	done    bool // the receiver has answered {"done":true}
 	err     error
 }
@@ -71,11 +73,14 @@ func (a *actor) startAttempt() (again bool, err error) {
 	ctx, cancel := context.WithCancel(a.m.stop)
 	current := &attempt{cancel}
 	a.attempt = current
-	m, target, timeout := a.m, s.WebhookURL, min(attemptTimeout, a.ttl())
+	m, target, timeout, generation := a.m, s.WebhookURL, min(attemptTimeout, a.ttl()), s.Generation
 	m.running.Go(func() {
 		defer cancel()
 		o := m.sender.send(ctx, target, body, timeout, m.signature)
 		m.post(s.ID, func(a *actor) error {
+			if a.sub != nil && m.stop.Err() == nil {
+				m.remember(s.ID, generation, &o)
+			}
 			switch current {
 			case a.attempt:
 				a.attempt = nil

@@ -77,20 +77,17 @@ func (q *request) describe(v *view) *description {
 func describeDelivery(v *view) *deliveryInfo {
 	s := &v.sub
 	d := &deliveryInfo{
-		State: "idle", Generation: s.Generation, WakeID: orNull(s.WakeID), Holder: orNull(s.Holder),
+		State: stateOf(s), Generation: s.Generation, WakeID: orNull(s.WakeID), Holder: orNull(s.Holder),
 		Attempts: s.Attempts, LastError: orNull(s.LastError),
 	}
 	if v.trouble != nil {
 		d.LastError = orNull(v.trouble.Error())
 	}
-	switch {
-	case s.WakeID == "":
-	case s.Delivered || s.Holder != "":
-		d.State, d.LeaseUntil = "leased", orNull(timestamp(s.LeaseUntil))
-	case s.Attempts > 0:
-		d.State, d.NextAttempt = "retrying", orNull(timestamp(s.NextAttempt))
-	default:
-		d.State = "waking"
+	switch d.State {
+	case "leased":
+		d.LeaseUntil = orNull(timestamp(s.LeaseUntil))
+	case "retrying":
+		d.NextAttempt = orNull(timestamp(s.NextAttempt))
 	}
 	return d
 }

@@ -49,7 +49,9 @@ type Manager struct {
 	// scanned are the subscriptions of which all links have been looked at; what has
 	// grown since has been told to their actors.
 	scanned map[string]bool
-	closed  bool
+	// attempts are the latest deliveries, by subscription.
+	attempts map[string][]Attempt
+	closed   bool
 }
 
 // Open starts a manager. Wakes that were in flight when the last one ended go on.
@@ -68,7 +70,8 @@ func openWith(ctx context.Context, o Options, s *sender) (*Manager, error) {
 		sender: s,
 		actors: map[string]*actor{},
 
-		scanned: map[string]bool{},
+		scanned:  map[string]bool{},
+		attempts: map[string][]Attempt{},
 	}
 	if m.now == nil {
 		m.now = time.Now

@@ -103,6 +103,7 @@ func (a *actor) remove() error {
 			current.cancel()
 		}
 	}
+	a.m.forget(a.id)
 	a.sub, a.attempt, a.former, a.check, a.trouble = nil, nil, nil, false, trouble{}
 	clear(a.candidates)
 	a.setScanned(false)

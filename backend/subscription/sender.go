@@ -64,17 +64,18 @@ func (s *sender) send(ctx context.Context, target string, body []byte, timeout t
 	o := outcome{started: time.Now()}
 	ctx, cancel := context.WithTimeoutCause(ctx, timeout, fmt.Errorf("no answer within %v", timeout))
 	defer cancel()
-	o.done, o.err = s.post(ctx, target, body, sign(body))
+	o.done, o.status, o.err = s.post(ctx, target, body, sign(body))
+	o.took = time.Since(o.started)
 	if o.err != nil && errors.Is(o.err, context.DeadlineExceeded) {
 		o.err = context.Cause(ctx)
 	}
 	return o
 }
 
-func (s *sender) post(ctx context.Context, target string, body []byte, signature string) (done bool, err error) {
+func (s *sender) post(ctx context.Context, target string, body []byte, signature string) (done bool, status int, err error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, target, bytes.NewReader(body))
 	if err != nil {
-		return false, err
+		return false, 0, err
 	}
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("User-Agent", "Tailrace")
@@ -89,25 +90,25 @@ func (s *sender) post(ctx context.Context, target string, body []byte, signature
 		if errors.Is(err, io.EOF) {
 			err = errors.New("the receiver hung up without an answer")
 		}
-		return false, err
+		return false, 0, err
 	}
 	defer res.Body.Close()
 	answer, err := io.ReadAll(io.LimitReader(res.Body, maxAnswerBytes+1))
-	status := strings.TrimSpace(fmt.Sprint(res.StatusCode, " ", http.StatusText(res.StatusCode))) // not in the receiver's words
+	words := strings.TrimSpace(fmt.Sprint(res.StatusCode, " ", http.StatusText(res.StatusCode))) // not in the receiver's words
 	if res.StatusCode >= 300 && res.StatusCode <= 399 {
-		return false, fmt.Errorf("the receiver answered %s; redirects are not followed", status)
+		return false, res.StatusCode, fmt.Errorf("the receiver answered %s; redirects are not followed", words)
 	}
 	if res.StatusCode < 200 || res.StatusCode > 299 {
-		return false, fmt.Errorf("the receiver answered %s", status)
+		return false, res.StatusCode, fmt.Errorf("the receiver answered %s", words)
 	}
 	if err != nil {
-		return false, fmt.Errorf("read the answer: %w", err)
+		return false, res.StatusCode, fmt.Errorf("read the answer: %w", err)
 	}
 	var a struct {
 		Done bool `json:"done"`
 	}
 	if len(answer) > maxAnswerBytes || json.Unmarshal(answer, &a) != nil {
-		return false, nil // taken, but not done: a callback is to follow
+		return false, res.StatusCode, nil // taken, but not done: a callback is to follow
 	}
-	return a.Done, nil
+	return a.Done, res.StatusCode, nil
 }

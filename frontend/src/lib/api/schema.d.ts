@@ -556,6 +556,75 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/subscriptions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** All subscriptions */
+        get: operations["listSubscriptions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/subscriptions/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One subscription with its streams and deliveries */
+        get: operations["getSubscription"];
+        put?: never;
+        post?: never;
+        /** Delete a subscription */
+        delete: operations["deleteSubscription"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/subscriptions/{id}/redeliver": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Send the wake in flight to its webhook now */
+        post: operations["redeliver"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/subscriptions/{id}/release": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Take the wake in flight from whoever holds it */
+        post: operations["releaseLease"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/targets": {
         parameters: {
             query?: never;
@@ -1125,6 +1194,22 @@ export interface components {
             family: components["schemas"]["Kin"][];
             /** @description False: the family is larger, and only the stream's own sources and descendants are here. */
             whole: boolean;
+        };
+        Link: {
+            /** @description Offset token; -1: nothing yet. */
+            acked: string;
+            /**
+             * Format: int64
+             * @description Messages for JSON, else bytes, between the two.
+             */
+            behind: number;
+            exists: boolean;
+            /** @enum {string} */
+            kind: "glob" | "explicit";
+            path: string;
+            pending: boolean;
+            /** @description Offset token. */
+            tail: string;
         };
         LinkOutputBody: {
             /** @description Opens the inspector once. */
@@ -1699,6 +1784,70 @@ export interface components {
              */
             total: number;
         };
+        Subscription: {
+            /**
+             * Format: int64
+             * @description Unix milliseconds.
+             */
+            created_at: number;
+            description: string;
+            /**
+             * Format: int64
+             * @description In a row.
+             */
+            failed_attempts: number;
+            /**
+             * Format: int64
+             * @description Of the last wake.
+             */
+            generation: number;
+            /** @description The worker that has claimed the wake. */
+            holder: string | null;
+            id: string;
+            /** Format: int64 */
+            lease_ttl_ms: number;
+            /**
+             * Format: int64
+             * @description Unix milliseconds.
+             */
+            lease_until: number | null;
+            /**
+             * Format: int64
+             * @description Unix milliseconds.
+             */
+            next_attempt: number | null;
+            /** @description Empty: it has streams of its own only. */
+            pattern: string;
+            /** @enum {string} */
+            state: "idle" | "waking" | "retrying" | "leased";
+            /** Format: int64 */
+            streams: number;
+            /** @description Why the last attempt failed, or nothing can be attempted. */
+            trouble: string;
+            /** @enum {string} */
+            type: "webhook" | "pull-wake";
+            /** @description Null: there is no wake in flight. */
+            wake_id: string | null;
+            wake_stream: string | null;
+            webhook_url: string | null;
+        };
+        SubscriptionDetail: {
+            /** @description The latest since the server started, newest first. */
+            attempts: components["schemas"]["WebhookAttempt"][];
+            /** @description At most 200, those with something pending first of all. */
+            links: components["schemas"]["Link"][];
+            /**
+             * Format: int64
+             * @description Streams that have something behind their cursors.
+             */
+            pending: number;
+            subscription: components["schemas"]["Subscription"];
+        };
+        SubscriptionsOutputBody: {
+            /** @description The key that signs webhooks; jwks.json publishes its public half. */
+            key_id: string;
+            subscriptions: components["schemas"]["Subscription"][];
+        };
         Tail: {
             /** Format: int64 */
             bytes: number;
@@ -1759,6 +1908,26 @@ export interface components {
             /** Format: int64 */
             taken_at: number;
         } | null;
+        WebhookAttempt: {
+            /**
+             * Format: int64
+             * @description Unix milliseconds.
+             */
+            at: number;
+            /** @description The receiver said that it has processed everything. */
+            done: boolean;
+            /** @description Why it failed; empty: it did not. */
+            error: string;
+            /** Format: int64 */
+            generation: number;
+            /**
+             * Format: int64
+             * @description Of the answer; 0: there was none.
+             */
+            status: number;
+            /** Format: int64 */
+            took_ms: number;
+        };
     };
     responses: never;
     parameters: never;
@@ -3089,6 +3258,153 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["SeekOutputBody"];
                 };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    listSubscriptions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SubscriptionsOutputBody"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    getSubscription: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SubscriptionDetail"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    deleteSubscription: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    redeliver: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    releaseLease: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description Error */
             default: {

@@ -1,9 +1,10 @@
-import type { Stream } from '$lib/api/types';
+import type { Stream, Subscription } from '$lib/api/types';
 
 export type OpenDialog =
   | { kind: 'create'; path: string; fork: ForkPoint | null }
   | { kind: 'append'; stream: Stream; body: string; base64: boolean }
   | { kind: 'close' | 'delete'; stream: Stream }
+  | { kind: 'unsubscribe'; subscription: Subscription }
   | { kind: 'help' };
 
 /** Where a new stream branches off; an empty offset is the tail. */
@@ -32,6 +33,10 @@ class Dialogs {
   /** Appends to a stream, beginning with a body: text, or bytes as base64. */
   compose(stream: Stream, body: string, base64: boolean): void {
     this.current = { kind: 'append', stream, body, base64 };
+  }
+
+  unsubscribe(subscription: Subscription): void {
+    this.current = { kind: 'unsubscribe', subscription };
   }
 
   help(): void {

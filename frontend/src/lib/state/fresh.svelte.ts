@@ -1,3 +1,4 @@
+import { untrack } from 'svelte';
 import { isAbort, reason } from '$lib/api/errors';
 
 const EVERY_MS = 1000;
@@ -24,10 +25,12 @@ export class Fresh<T> {
 
   /** Stays fresh until the returned function is called; a hidden page rests. */
   start(everyMs = EVERY_MS): () => void {
+    this.#controller = new AbortController();
     const timer = setInterval(() => {
       if (!document.hidden) this.refresh();
     }, everyMs);
-    this.refresh();
+    // What is asked with must not start this again when it changes.
+    untrack(() => this.refresh());
     return () => {
       clearInterval(timer);
       this.dispose();

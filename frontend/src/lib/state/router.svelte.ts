@@ -2,7 +2,7 @@
  * Where the person is, kept in the URL's fragment so that it survives reload:
  * `#/streams?filter=…`, `#/s/<encoded path>?tab=…&at=…&view=…`, and a word for every other screen.
  */
-const SCREENS = ['streams', 'activity', 'settings'] as const;
+const SCREENS = ['streams', 'subscriptions', 'activity', 'settings'] as const;
 export type Screen = (typeof SCREENS)[number];
 export type Place = { view: Screen } | { view: 'stream'; path: string };
 
@@ -56,6 +56,10 @@ export const router = new Router();
 
 export function streamsHref(query: Query = {}): string {
   return hrefOf({ view: 'streams' }, paramsOf(query));
+}
+
+export function subscriptionsHref(query: Query = {}): string {
+  return hrefOf({ view: 'subscriptions' }, paramsOf(query));
 }
 
 export function settingsHref(): string {

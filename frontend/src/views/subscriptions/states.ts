@@ -1,0 +1,9 @@
+import type { Subscription } from '$lib/api/types';
+
+/** What a subscription does, in a word and its tone. */
+export const STATES: Record<Subscription['state'], { word: string; tone: string; meaning: string }> = {
+  idle: { word: 'idle', tone: '', meaning: 'Everything is acked.' },
+  waking: { word: 'waking', tone: 'accent', meaning: 'There is a wake that nobody has taken yet.' },
+  retrying: { word: 'retrying', tone: 'fenced', meaning: 'The webhook does not take the wake; it is tried again.' },
+  leased: { word: 'leased', tone: 'stored', meaning: 'Somebody works on the wake until the lease ends.' },
+};
