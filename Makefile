@@ -99,6 +99,10 @@ screenshots: headless ## Pictures of every screen, in both themes and two sizes,
 measure-page: headless ## How the page copes with millions of messages, in figures; not part of make test
 	@cd test && TAILRACE_BIN="$(CURDIR)/$(HEADLESS)" CHROMIUM="$$(../scripts/setup.sh chromium)" npx --no-install vitest run --config measure.config.ts --reporter=dot --disable-console-intercept
 
+.PHONY: measure-scale
+measure-scale: headless ## What many streams, large ones and long load cost, in figures; needs 12 GB of disk, not part of make test
+	@TAILRACE_SCALE=1 TAILRACE_BIN="$(CURDIR)/$(HEADLESS)" go test -count=1 -v -timeout 60m ./test/scale
+
 .PHONY: torture
 torture: ## Minutes of kill -9 under load, 10,000 live readers of each kind, full disks; not part of make test
 	@TAILRACE_TORTURE=1 go test -count=1 -v -timeout 30m ./test/torture

@@ -253,6 +253,9 @@ func (c *committer) commit(ctx context.Context, group []*request) error {
 	c.nextSeq = seq
 	for _, r := range group {
 		w := r.write
+		if w.Create {
+			c.db.names.add(w.Stream.Path)
+		}
 		if w.Delete {
 			c.db.mem.drop(w.Stream.ID)
 			c.garbage = true

@@ -44,7 +44,9 @@ type DB struct {
 	log    *slog.Logger
 	read   *sql.DB // pool of read-only connections
 	write  *sql.DB // the committer's single connection
+	loads  loads
 	mem    memtable
+	names  names
 	large  largeSegments
 	// extents hold the data of large segments; all but reading is the committer's.
 	extents *extent.Files
@@ -124,11 +126,11 @@ func open(ctx context.Context, path string, o Options) (*DB, error) {
 	if d.log == nil {
 		d.log = slog.Default()
 	}
-	if err := d.openExtents(ctx, o.ExtentFileBytes); err != nil {
-		return nil, errors.Join(err, read.Close(), write.Close())
+	if err := errors.Join(d.loads.prepare(ctx, read), d.names.load(ctx, d), d.openExtents(ctx, o.ExtentFileBytes)); err != nil {
+		return nil, errors.Join(fmt.Errorf("open the log: %w", err), d.loads.close(), read.Close(), write.Close())
 	}
 	if d.committer, err = d.newCommitter(ctx); err != nil {
-		return nil, errors.Join(err, d.extents.Close(), read.Close(), write.Close())
+		return nil, errors.Join(err, d.extents.Close(), d.loads.close(), read.Close(), write.Close())
 	}
 	d.committer.full = !d.committer.reserve.fill()
 	d.done.Go(d.committer.run)
@@ -152,7 +154,7 @@ func orDefault(v, def int) int {
 func (d *DB) Close() error {
 	close(d.stop)
 	d.done.Wait()
-	return errors.Join(d.committer.close(), d.extents.Close(), d.read.Close(), d.write.Close())
+	return errors.Join(d.committer.close(), d.extents.Close(), d.loads.close(), d.read.Close(), d.write.Close())
 }
 
 // recover rebuilds the memtable from the ops that are not sealed yet and returns

@@ -100,3 +100,24 @@ func (s *statements) close() error {
 	}
 	return errors.Join(errs...)
 }
+
+// loads are the queries with which a stream comes back into memory.
+type loads struct{ stream, producers *sql.Stmt }
+
+func (l *loads) prepare(ctx context.Context, read *sql.DB) (err error) {
+	if l.stream, err = read.PrepareContext(ctx, "SELECT "+streamColumns+" FROM streams WHERE path = ?"); err != nil {
+		return err
+	}
+	l.producers, err = read.PrepareContext(ctx, "SELECT id, epoch, seq, last_append_at FROM producers WHERE stream = ?")
+	return err
+}
+
+func (l *loads) close() error {
+	var errs []error
+	for _, stmt := range []*sql.Stmt{l.stream, l.producers} {
+		if stmt != nil {
+			errs = append(errs, stmt.Close())
+		}
+	}
+	return errors.Join(errs...)
+}

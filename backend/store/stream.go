@@ -139,10 +139,13 @@ func scanStream(scan func(...any) error) (Stream, error) {
 // returns [protocol.ErrNotFound] and the incarnation that a new stream there
 // must have.
 func (d *DB) Load(ctx context.Context, path string) (s Stream, next int64, err error) {
+	if d.names.unknown(path) {
+		return Stream{}, 0, protocol.ErrNotFound
+	}
 	// What is not in memory at the first look was sealed before the second one,
 	// so that row is complete.
 	for range 2 {
-		row := d.read.QueryRowContext(ctx, "SELECT "+streamColumns+" FROM streams WHERE path = ?", path)
+		row := d.loads.stream.QueryRowContext(ctx, path)
 		s, err = scanStream(row.Scan)
 		if errors.Is(err, sql.ErrNoRows) {
 			if next, err = d.nextIncarnation(ctx, path); err == nil {
@@ -178,7 +181,7 @@ func (d *DB) nextIncarnation(ctx context.Context, path string) (int64, error) {
 func (d *DB) Producers(ctx context.Context, stream int64) ([]Producer, error) {
 	// Memory first: what leaves it meanwhile is in the table when that is read.
 	newest := d.mem.producers(stream)
-	rows, err := d.read.QueryContext(ctx, "SELECT id, epoch, seq, last_append_at FROM producers WHERE stream = ?", stream)
+	rows, err := d.loads.producers.QueryContext(ctx, stream)
 	if err != nil {
 		return nil, fmt.Errorf("load producers: %w", err)
 	}

@@ -100,6 +100,9 @@ func (p *Program) Ready() bool {
 	return true
 }
 
+// PID is the number of the process.
+func (p *Program) PID() int { return p.cmd.Process.Pid }
+
 // Kill ends the process at once, if it has not ended, and waits for its end.
 func (p *Program) Kill() {
 	_ = p.cmd.Process.Kill() // it may have ended
