@@ -72,7 +72,7 @@ test: ## Install what tests need and run every check and test
 
 .PHONY: test-go
 test-go: ## Go tests, with the race detector
-	@CGO_ENABLED=1 go test -race ./...
+	@CGO_ENABLED=1 go test -race -timeout 30m ./...
 
 .PHONY: test-page
 test-page: ## Unit tests of the page
