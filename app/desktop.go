@@ -256,6 +256,7 @@ func (d *desktop) run() (err error) {
 		OnStartup: func(ctx context.Context) {
 			d.opened(ctx)
 			d.watch()
+			putBack(ctx, memory)
 			select {
 			case <-d.inv.ctx.Done():
 				wails_runtime.Quit(ctx)
@@ -269,6 +270,10 @@ func (d *desktop) run() (err error) {
 				return true
 			}
 			d.remember(ctx, memory)
+			if d.inv.ctx.Err() == nil && !d.mayQuit(ctx) {
+				closing.Store(false)
+				return true
+			}
 			d.gone()
 			return false
 		},
@@ -292,11 +297,66 @@ func (d *desktop) run() (err error) {
 	return nil
 }
 
-// remember saves the window's size and colours for the next start.
+// putBack puts the window where it was the last time, if that is on the screen.
+func putBack(ctx context.Context, m window.Memory) {
+	if m.X == nil || m.Y == nil || m.Maximised {
+		return
+	}
+	screens, err := wails_runtime.ScreenGetAll(ctx)
+	if err != nil {
+		return // the window is somewhere
+	}
+	for _, s := range screens {
+		if s.IsCurrent && m.Fits(s.Size.Width, s.Size.Height) {
+			wails_runtime.WindowSetPosition(ctx, *m.X, *m.Y)
+		}
+	}
+}
+
+// mayQuit asks, when clients would lose their connections, whether the server
+// should end with the window or go on without it.
+func (d *desktop) mayQuit(ctx context.Context) bool {
+	d.mu.Lock()
+	b := d.backend
+	d.mu.Unlock()
+	if b == nil {
+		return true
+	}
+	n := b.Readers()
+	if n == 0 {
+		return true
+	}
+	quit, keep := "Yes", "No" // what Linux and Windows can offer
+	if runtime.GOOS == "darwin" {
+		quit, keep = "Quit", "Keep Serving"
+	}
+	answer, err := wails_runtime.MessageDialog(ctx, wails_runtime.MessageDialogOptions{
+		Type:          wails_runtime.QuestionDialog,
+		Title:         "Quit Tailrace?",
+		Message:       window.QuitQuestion(n, b.DataURL(), quit, keep),
+		Buttons:       []string{quit, keep},
+		DefaultButton: keep,
+	})
+	switch {
+	case err != nil:
+		d.log.Warn("the question whether to quit could not be asked", "err", err)
+		return true
+	case answer == quit:
+		return true
+	case answer == keep:
+		wails_runtime.WindowHide(ctx)
+		d.log.Info("serving without the window; the next start of tailrace brings it back", "readers", n)
+	}
+	return false // also when the question was closed without an answer
+}
+
+// remember saves the window's place, size and colours for the next start.
 func (d *desktop) remember(ctx context.Context, m window.Memory) {
 	m.Maximised = wails_runtime.WindowIsMaximised(ctx)
 	if wails_runtime.WindowIsNormal(ctx) {
 		m.Width, m.Height = wails_runtime.WindowGetSize(ctx)
+		x, y := wails_runtime.WindowGetPosition(ctx)
+		m.X, m.Y = &x, &y
 	}
 	if dark, known := d.page.Dark(); known {
 		m.Dark = &dark

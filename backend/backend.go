@@ -344,6 +344,9 @@ func (b *Backend) InspectorLink() string {
 	return b.InspectorURL() + "/#code=" + b.gate.NewCode()
 }
 
+// Readers is how many live readers have a connection to the data listener.
+func (b *Backend) Readers() int64 { return b.engine.Totals().Readers.Load() }
+
 // Done is closed when a listener has stopped by itself; Err then says why.
 func (b *Backend) Done() <-chan struct{} { return b.done }
 

@@ -22,6 +22,8 @@ const memoryName = "window.json"
 type Memory struct {
 	Width     int   `json:"width"`
 	Height    int   `json:"height"`
+	X         *int  `json:"x,omitempty"` // of the left upper corner; nil: unknown
+	Y         *int  `json:"y,omitempty"`
 	Maximised bool  `json:"maximised"`
 	Dark      *bool `json:"dark,omitempty"` // colour scheme of the last time; nil: unknown
 }
@@ -44,6 +46,25 @@ func Recall(dataDir string) Memory {
 	}
 	m.Width, m.Height = max(m.Width, MinWidth), max(m.Height, MinHeight)
 	return m
+}
+
+// grip is how much of the window must be on the screen for a hand to get at it.
+const grip = 100
+
+// Fits reports whether a window at the remembered place can be reached on a screen
+// of that size.
+func (m Memory) Fits(width, height int) bool {
+	return m.X != nil && m.Y != nil && *m.X >= 0 && *m.Y >= 0 && *m.X <= width-grip && *m.Y <= height-grip
+}
+
+// QuitQuestion asks whether the server should end although it has readers.
+func QuitQuestion(readers int64, url, quit, keep string) string {
+	clients := "1 client reads"
+	if readers > 1 {
+		clients = fmt.Sprintf("%d clients read", readers)
+	}
+	return fmt.Sprintf("%s live from %s.\n\n%s: quit, and end these connections.\n%s: keep serving without a window. Starting Tailrace again brings the window back.",
+		clients, url, quit, keep)
 }
 
 // Save writes m for the next Recall.

@@ -201,3 +201,30 @@ func TestPrefersDark(t *testing.T) {
 		})
 	}
 }
+
+func TestFits(t *testing.T) {
+	at := func(x, y int) Memory { return Memory{X: &x, Y: &y} }
+	for _, tt := range []struct {
+		m    Memory
+		want bool
+	}{
+		{at(0, 0), true},
+		{at(1820, 980), true},
+		{at(1821, 0), false},
+		{at(0, 981), false},
+		{at(-1, 5), false},
+		{Memory{}, false},
+	} {
+		if got := tt.m.Fits(1920, 1080); got != tt.want {
+			t.Errorf("Fits of %v, %v: %v", tt.m.X, tt.m.Y, got)
+		}
+	}
+}
+
+func TestQuitQuestion(t *testing.T) {
+	for n, want := range map[int64]string{1: "1 client reads live", 2: "2 clients read live"} {
+		if got := QuitQuestion(n, "http://127.0.0.1:4437", "Yes", "No"); !strings.HasPrefix(got, want) || !strings.Contains(got, "No: keep serving") {
+			t.Errorf("got %q", got)
+		}
+	}
+}

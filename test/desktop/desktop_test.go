@@ -155,6 +155,89 @@ func TestWindowRemembersItsSize(t *testing.T) {
 	}
 }
 
+func TestClosingTheWindowAsksWhileClientsRead(t *testing.T) {
+	d, name := openDisplay(t)
+	at := newPlace(t)
+	run := at.launch(t, name)
+	w, _ := shown(t, d)
+	stream := at.dataURL(t) + "/v1/stream/a"
+	req, err := http.NewRequest(http.MethodPut, stream, http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "text/plain")
+	for _, r := range []*http.Request{req, must(http.NewRequest(http.MethodGet, stream+"?offset=-1&live=sse", http.NoBody))} {
+		res, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer res.Body.Close() // the second one reads all the time
+	}
+
+	ask := func() (question window) {
+		t.Helper()
+		closeWindow(t, d, w)
+		eventually(t, "the question", func() (err error) {
+			question, err = d.find("Quit Tailrace?")
+			return err
+		})
+		return question
+	}
+	gone := func(what string) {
+		t.Helper()
+		eventually(t, what, func() error {
+			if _, err := d.find("Quit Tailrace?"); err == nil {
+				return errors.New("the question is still there")
+			}
+			return nil
+		})
+	}
+	closeWindow(t, d, ask())
+	gone("a question that was closed to go")
+	if _, err := d.find(title); err != nil {
+		t.Fatalf("the window is gone without an answer: %v", err)
+	}
+
+	_, before := shown(t, d)
+	question := ask()
+	eventually(t, "the question to be drawn", func() error {
+		img, err := d.picture()
+		if err != nil {
+			return err
+		}
+		if n := differing(before, img); n < 20_000 {
+			return fmt.Errorf("%d pixels differ", n)
+		}
+		keep(t, img, "window-quit-question")
+		return nil
+	})
+	const n, alt = 57, 8 // No
+	if err := d.press(question, n, alt); err != nil {
+		t.Fatal(err)
+	}
+	gone("the question to go")
+	run.printed(t, "serving without the window")
+	res, err := http.Get(at.dataURL(t) + "/healthz")
+	if err != nil {
+		t.Fatal(err)
+	}
+	res.Body.Close()
+
+	at.launch(t, name).exits(t, 0)
+	shown(t, d) // it is back
+	if err := run.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	run.exits(t, 0)
+}
+
+func must[T any](v T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return v
+}
+
 func TestWindowSaysThatThePortIsTaken(t *testing.T) {
 	d, name := openDisplay(t)
 	taken, err := net.Listen("tcp", "127.0.0.1:0")

@@ -191,6 +191,19 @@ func (d *display) close(w window) error {
 		[]byte{clientMessage, 32, 0, 0}, uint32(w), protocols, deleteWindow, [4]uint32{})
 }
 
+// press sends a window a key, by the code that it has on the keyboard of Xvfb.
+func (d *display) press(w window, key byte, modifiers uint16) error {
+	const keyPress, keyRelease = 2, 3
+	for _, event := range []byte{keyPress, keyRelease} {
+		err := d.send(opSendEvent, 0, uint32(w), uint32(0),
+			[]byte{event, key, 0, 0}, uint32(0), uint32(d.root), uint32(w), uint32(0), [4]int16{}, modifiers, []byte{1, 0})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // cover puts a window of the tests over the whole screen and returns it.
 func (d *display) cover() (window, error) {
 	const inputOutput = 1
