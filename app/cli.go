@@ -60,6 +60,9 @@ type settings struct {
 
 	Targets         string `placeholder:"NAME=PLACE,…" group:"Snapshots" help:"${targets}"`
 	SnapshotOnClose string `placeholder:"GLOB=TARGET,…" group:"Snapshots" help:"${snapshot_on_close}"`
+	SnapshotEvery   string `placeholder:"GLOB=TARGET?every=1h,…" group:"Snapshots" help:"${snapshot_every}"`
+	SnapshotKeep    string `placeholder:"GLOB?last=3,…" group:"Snapshots" help:"${snapshot_keep}"`
+	Compact         string `placeholder:"GLOB=TARGET,…" group:"Snapshots" help:"${compact}"`
 
 	Journal      string `placeholder:"true|false" group:"Journal" help:"${journal}"`
 	JournalBytes string `placeholder:"SIZE" group:"Journal" help:"${journal_bytes}"`

@@ -32,6 +32,8 @@ type snapshotCreate struct {
 	Stream   string `arg:"" help:"Path of the stream."`
 	To       string `placeholder:"PLACE" group:"Place" help:"A folder, or s3://bucket/prefix."`
 	Compress bool   `help:"Compress with zstd."`
+	// Increment is what the schedule of the configuration does, by hand.
+	Increment bool `help:"Write only what is new since the newest snapshot there, with a manifest that joins it with those before."`
 }
 
 func (snapshotCreate) Help() string {
@@ -54,16 +56,21 @@ func (c *snapshotCreate) Run(inv *invocation) error {
 	}
 	in := struct {
 		inspect.Place
-		Stream   string `json:"stream"`
-		Compress bool   `json:"compress,omitempty"`
-	}{where, c.Stream, c.Compress}
+		Stream    string `json:"stream"`
+		Compress  bool   `json:"compress,omitempty"`
+		Increment bool   `json:"increment,omitempty"`
+	}{where, c.Stream, c.Compress, c.Increment}
 	return inv.with(&c.folder, func(a *api) error {
 		j, err := a.run("/api/snapshots", in)
 		if err != nil {
 			return err
 		}
 		s := j.Snapshot
-		return inv.print(c.JSON, s, fmt.Sprintf("%s\n  %d messages, %s, up to %s\n  sha256 %s", s.Location, s.Messages, sizeText(s.Size), s.EndOffset, s.SHA256))
+		text := fmt.Sprintf("%s\n  %d messages, %s, up to %s\n  sha256 %s", s.Location, s.Messages, sizeText(s.Size), s.EndOffset, s.SHA256)
+		if s.Joined != nil {
+			text += "\n  goes on from what is there; the whole stream is " + *s.Joined
+		}
+		return inv.print(c.JSON, s, text)
 	})
 }
 
@@ -96,11 +103,14 @@ func (c *snapshotList) Run(inv *invocation) error {
 		}
 		text := table(func(w *tabwriter.Writer) {
 			for _, s := range out.Snapshots {
-				use := ""
+				location, use := s.Location, ""
+				if s.Joined != nil {
+					location = *s.Joined
+				}
 				if s.InUse {
 					use = "\tin use"
 				}
-				fmt.Fprintf(w, "%s\t%s\t%d messages\t%s\t%s%s\n", s.Stream, dayText(s.CreatedAt), s.Messages, sizeText(s.Size), s.Location, use)
+				fmt.Fprintf(w, "%s\t%s\t%d messages\t%s\t%s%s\n", s.Stream, dayText(s.CreatedAt), s.Messages, sizeText(s.Size), location, use)
 			}
 			for _, t := range out.Tasks {
 				fmt.Fprintf(w, "%s\t%s\tto be taken\t\t%s\n", t.Stream, dayText(t.CreatedAt), t.Target)
@@ -240,7 +250,8 @@ func (c *snapshotRestore) Run(inv *invocation) error {
 type snapshotPrune struct {
 	folder   `embed:""`
 	Streams  string `placeholder:"GLOB" help:"Streams it is about (default all)."`
-	KeepLast int    `placeholder:"N" required:"" help:"Keep the newest N of each stream."`
+	Target   string `placeholder:"NAME" help:"Snapshots it is about: those of a target of the configuration."`
+	KeepLast int    `placeholder:"N" required:"" help:"Keep the newest N of each stream and place."`
 	KeepDays int    `placeholder:"DAYS" help:"Keep also what is younger."`
 	DryRun   bool   `help:"Only say what would be deleted."`
 }
@@ -255,11 +266,12 @@ func (snapshotPrune) Help() string {
 func (c *snapshotPrune) Run(inv *invocation) error {
 	in := struct {
 		Streams     string               `json:"streams,omitempty"`
+		Target      string               `json:"target,omitempty"`
 		KeepLast    int                  `json:"keep_last"`
 		KeepDays    int                  `json:"keep_days,omitempty"`
 		DryRun      bool                 `json:"dry_run,omitempty"`
 		Credentials *inspect.Credentials `json:"credentials,omitempty"`
-	}{c.Streams, c.KeepLast, c.KeepDays, c.DryRun, inv.keys()}
+	}{c.Streams, c.Target, c.KeepLast, c.KeepDays, c.DryRun, inv.keys()}
 	return inv.with(&c.folder, func(a *api) error {
 		var out struct {
 			Deleted []inspect.Snapshot `json:"deleted"`

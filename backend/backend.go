@@ -194,7 +194,10 @@ func (b *Backend) openSnapshots(o Options) (*snapshot.Manager, error) {
 	for _, r := range o.Config.OnClose() {
 		so.OnClose = append(so.OnClose, snapshot.Rule{Glob: r[0], Target: r[1]})
 	}
-	return snapshot.Open(so), nil
+	if so.Rules, err = snapshotRules(&o.Config); err != nil {
+		return nil, err
+	}
+	return snapshot.Open(so)
 }
 
 // journalBytes is how much the journal may hold; 0: it is off.
@@ -203,6 +206,23 @@ func journalBytes(c *config.Config) int64 {
 		return 0
 	}
 	return c.JournalBytes
+}
+
+// snapshotRules are the rules of the configuration.
+func snapshotRules(c *config.Config) (out snapshot.Rules, err error) {
+	every, err1 := c.ScheduleRules()
+	keep, err2 := c.KeepRules()
+	compact, err3 := c.CompactRules()
+	for _, r := range every {
+		out.Every = append(out.Every, snapshot.ScheduleRule{Glob: r.Glob, Target: r.Target, Every: r.Every, Bytes: r.Bytes})
+	}
+	for _, r := range keep {
+		out.Keep = append(out.Keep, snapshot.PruneRequest{Glob: r.Glob, Target: r.Target, KeepLast: r.KeepLast, KeepFor: r.KeepFor})
+	}
+	for _, r := range compact {
+		out.Compact = append(out.Compact, snapshot.CompactRequest{Streams: r.Glob, Older: r.Older, Larger: r.Larger, To: snapshot.Where{Name: r.Target}})
+	}
+	return out, errors.Join(err1, err2, err3)
 }
 
 // handle makes the handlers of both listeners. When settings change, they are

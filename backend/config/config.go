@@ -46,6 +46,9 @@ type Config struct {
 
 	Targets         []string // places for snapshots, as NAME=PLACE
 	SnapshotOnClose []string // what is kept when streams are closed, as GLOB=NAME
+	SnapshotEvery   []string // what is kept of open streams, see ScheduleRules
+	SnapshotKeep    []string // which snapshots stay, see KeepRules
+	Compact         []string // which streams are compacted, see CompactRules
 
 	Journal      bool  // whether the latest requests are remembered
 	JournalBytes int64 // how much memory they take

@@ -200,6 +200,24 @@ func Keys() []Key {
 			check: checkOnClose,
 		},
 		{
+			Name: "snapshot_every", Group: GroupKeep,
+			Help:  "Snapshots to take of open streams that have grown, as GLOB=TARGET?every=1h&bytes=64MiB: when the time has passed or so much is new; each holds only what is new",
+			field: func(c *Config) any { return &c.SnapshotEvery },
+			check: func(c Config) error { _, err := c.ScheduleRules(); return err },
+		},
+		{
+			Name: "snapshot_keep", Group: GroupKeep,
+			Help:  "Snapshots that stay while older ones are deleted, as GLOB?last=10&days=30&target=NAME: the newest of each stream and place, and younger ones; the first rule that matches counts",
+			field: func(c *Config) any { return &c.SnapshotKeep },
+			check: func(c Config) error { _, err := c.KeepRules(); return err },
+		},
+		{
+			Name: "compact", Group: GroupKeep,
+			Help:  "Streams to read from snapshots instead of the log, as GLOB=TARGET?older=24h&larger=1MiB: what was written so long ago, where so much is freed",
+			field: func(c *Config) any { return &c.Compact },
+			check: func(c Config) error { _, err := c.CompactRules(); return err },
+		},
+		{
 			Name: "journal", Group: GroupWatch,
 			Help:  "Whether the latest requests are remembered, in memory, for the inspector to show",
 			field: func(c *Config) any { return &c.Journal },

@@ -86,6 +86,9 @@ func TestLoadEverySetting(t *testing.T) {
 		MaxQueryBytes: 777, BodyTimeout: 7 * time.Second, MaxLiveReaders: 77, MaxLiveReadersPerClient: 7,
 		Targets:         []string{"here=" + filepath.Join(dir, "x"), "there=s3://b/p?endpoint=http://127.0.0.1:1&path_style=true"},
 		SnapshotOnClose: []string{"a/**=here", "b=there"},
+		SnapshotEvery:   []string{"a/**=here?every=1h&bytes=2MiB"},
+		SnapshotKeep:    []string{"a/**?last=3&days=7", "**?last=1&target=there"},
+		Compact:         []string{"a/**=here?older=7d&larger=2MiB"},
 		JournalBytes:    77 << 20,
 		LogLevel:        "error",
 	}
@@ -254,6 +257,7 @@ func TestTemplate(t *testing.T) {
 	want := Default()
 	want.CORSOrigins, want.Hosts, want.InspectSet = []string{}, []string{}, true
 	want.Targets, want.SnapshotOnClose = []string{}, []string{}
+	want.SnapshotEvery, want.SnapshotKeep, want.Compact = []string{}, []string{}, []string{}
 	if diff := cmp.Diff(want, l.Config); diff != "" {
 		t.Errorf("with every key uncommented the settings are not the defaults (-want +got):\n%s", diff)
 	}

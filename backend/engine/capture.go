@@ -91,7 +91,7 @@ func (s *sequencer) compact(run *store.Cold) error {
 	if st.ID != run.Stream {
 		return protocol.ErrNotFound // another stream has taken the path
 	}
-	return s.engine.db.Commit(s.engine.db.Compact(&st.Stream, run))
+	return s.engine.db.Compact(&st.Stream, run)
 }
 
 // freeIncarnation is the incarnation that the next stream at the path must have

@@ -47,9 +47,8 @@ func newCompactions(all []snapshot.Compaction) []Compaction {
 			EndOffset:   protocol.Offset{Incarnation: c.Incarnation, Position: c.End}.String(),
 			Bytes:       c.Bytes, Snapshots: append([]string{}, c.Locations...),
 		}
-		if c.Err != nil {
-			text := c.Err.Error()
-			n.Error = &text
+		if c.Reason != "" {
+			n.Error = &c.Reason
 		}
 		out = append(out, n)
 	}
@@ -80,7 +79,7 @@ func (s *Server) registerCompaction(api huma.API) {
 			out := &planOutput{}
 			out.Body.Streams = newCompactions(plan)
 			for _, c := range plan {
-				if c.Err == nil {
+				if c.Reason == "" {
 					out.Body.Bytes += c.Bytes
 				}
 			}

@@ -108,7 +108,7 @@ func (s *Server) registerJobs(api huma.API) {
 }
 
 func noJob(id int64) error {
-	return huma.Error404NotFound("there is no job " + strconv.FormatInt(id, 10) + "; jobs do not outlive the server")
+	return huma.Error404NotFound("there is no job " + strconv.FormatInt(id, 10) + "")
 }
 
 func (s *Server) job(ctx context.Context, in *struct {

@@ -51,6 +51,7 @@ type Snapshot struct {
 	Stream      string  `json:"stream"`
 	Location    string  `json:"location" doc:"A path, or s3://bucket/key."`
 	Key         string  `json:"key"`
+	Joined      *string `json:"joined" doc:"The file holds only what was new: location of the manifest that joins it with those before. Verify and restore that."`
 	Target      *string `json:"target" doc:"Name in the configuration."`
 	StartOffset string  `json:"start_offset"`
 	EndOffset   string  `json:"end_offset"`
@@ -74,6 +75,9 @@ func newSnapshot(c *snapshot.Created) Snapshot {
 	}
 	if c.Target != "" {
 		s.Target = &c.Target
+	}
+	if c.Joined != "" {
+		s.Joined = &c.Joined
 	}
 	return s
 }
@@ -123,8 +127,9 @@ type snapshotListOutput struct {
 type createSnapshotInput struct {
 	Body struct {
 		Place
-		Stream   string `json:"stream"`
-		Compress bool   `json:"compress,omitempty" doc:"With zstd."`
+		Stream    string `json:"stream"`
+		Compress  bool   `json:"compress,omitempty" doc:"With zstd."`
+		Increment bool   `json:"increment,omitempty" doc:"Only what is new since the newest snapshot there, if one can be gone on from."`
 	}
 }
 
@@ -147,7 +152,8 @@ type restoreInput struct {
 type pruneInput struct {
 	Body struct {
 		Streams     string       `json:"streams,omitempty" doc:"A glob; empty: all."`
-		KeepLast    int          `json:"keep_last" minimum:"1" doc:"Newest snapshots of each stream that stay."`
+		Target      string       `json:"target,omitempty" doc:"Only snapshots of this target of the configuration."`
+		KeepLast    int          `json:"keep_last" minimum:"1" doc:"Newest snapshots of each stream and place that stay."`
 		KeepDays    int          `json:"keep_days,omitempty" minimum:"0" doc:"Snapshots that are younger stay as well."`
 		DryRun      bool         `json:"dry_run,omitempty"`
 		Credentials *Credentials `json:"credentials,omitempty"`
@@ -180,7 +186,9 @@ func (s *Server) registerSnapshots(api huma.API) {
 	huma.Register(api, operation(http.MethodGet, "/api/snapshots", "listSnapshots", "Recorded snapshots"), s.snapshots)
 	huma.Register(api, operation(http.MethodPost, "/api/snapshots", "createSnapshot", "Take a snapshot of a stream, as a job", accepted),
 		func(_ context.Context, in *createSnapshotInput) (*jobOutput, error) {
-			return newJobOutput(s.o.Snapshots.Create(snapshot.CreateRequest{Path: in.Body.Stream, To: in.Body.where(), Compress: in.Body.Compress}))
+			return newJobOutput(s.o.Snapshots.Create(snapshot.CreateRequest{
+				Path: in.Body.Stream, To: in.Body.where(), Compress: in.Body.Compress, Increment: in.Body.Increment,
+			}))
 		})
 	huma.Register(api, operation(http.MethodPost, "/api/snapshots/verify", "verifySnapshot", "Read a snapshot back and check all of it, as a job", accepted),
 		func(_ context.Context, in *snapshotFileInput) (*jobOutput, error) {
@@ -238,7 +246,7 @@ func newSnapshots(all []snapshot.Created) []Snapshot {
 func (s *Server) prune(ctx context.Context, in *pruneInput) (*pruneOutput, error) {
 	reach := Place{Credentials: in.Body.Credentials}
 	pruned, err := s.o.Snapshots.Prune(ctx, snapshot.PruneRequest{
-		Glob: in.Body.Streams, KeepLast: in.Body.KeepLast, KeepFor: time.Duration(in.Body.KeepDays) * 24 * time.Hour,
+		Glob: in.Body.Streams, Target: in.Body.Target, KeepLast: in.Body.KeepLast, KeepFor: time.Duration(in.Body.KeepDays) * 24 * time.Hour,
 		DryRun: in.Body.DryRun, Reach: reach.where(),
 	})
 	if err != nil {

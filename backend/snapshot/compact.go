@@ -32,8 +32,9 @@ type Compaction struct {
 	Bytes       int64 // that they take there
 	// Locations are the files that hold them; none yet: a snapshot is taken first.
 	Locations []string
-	Err       error // why it stays as it is
+	Reason    string // why it stays as it is
 
+	err    error
 	stream store.Stream
 }
 
@@ -108,9 +109,16 @@ func (m *Manager) planOne(ctx context.Context, path string, until int64, r *Comp
 		c.Locations = append(c.Locations, joinLocation(f.Place, f.Key))
 	}
 	if len(files) == 0 && r.To == (Where{}) {
-		c.Err = &RequestError{errors.New("no snapshot holds it; name a place where one shall be taken")}
+		c.fail(&RequestError{errors.New("no snapshot holds it; name a place where one shall be taken")})
 	}
 	return c, nil
+}
+
+// fail says why a stream stays as it is.
+func (c *Compaction) fail(err error) {
+	if c.err = err; err != nil {
+		c.Reason = err.Error()
+	}
 }
 
 // covering finds recorded snapshots that together hold a range, in order; none: it
@@ -165,14 +173,14 @@ func (m *Manager) compactAll(ctx context.Context, j *Job, r CompactRequest) (any
 	var failed []error
 	for i := range plan {
 		c := &plan[i]
-		if c.Err == nil {
-			c.Err = m.compact(ctx, j, c, &r)
+		if c.err == nil {
+			c.fail(m.compact(ctx, j, c, &r))
 		}
 		if ctx.Err() != nil {
 			return plan, ctx.Err()
 		}
-		if c.Err != nil {
-			failed = append(failed, fmt.Errorf("%s: %w", c.Path, c.Err))
+		if c.err != nil {
+			failed = append(failed, fmt.Errorf("%s: %w", c.Path, c.err))
 		}
 	}
 	switch {

@@ -282,9 +282,7 @@ func TestForksOfCompactedStreams(t *testing.T) {
 		left, err := w.db.Colds(t.Context(), 0)
 		return err == nil && len(left) == 0
 	})
-	if err := w.exists("a"); !errors.Is(err, protocol.ErrNotFound) {
-		t.Errorf("the source: %v", err)
-	}
+	until(t, func() bool { return errors.Is(w.exists("a"), protocol.ErrNotFound) })
 }
 
 // elements are the first n messages of a JSON stream.

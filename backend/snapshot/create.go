@@ -21,15 +21,30 @@ type CreateRequest struct {
 	Path     string // of the stream
 	To       Where
 	Compress bool
+	// Increment holds only what is new since the newest snapshot of the stream there,
+	// if one can be gone on from.
+	Increment bool
 }
 
 // Created is a snapshot that was taken.
 type Created struct {
 	store.Snapshot
 	Location string
+	// Joined is the location of the manifest that joins the file with those that it
+	// goes on from; empty: it is whole.
+	Joined string
 }
 
-// Create takes a snapshot of a whole stream, as a job whose result is a [Created].
+// newCreated tells where a snapshot lies.
+func newCreated(s store.Snapshot) Created {
+	c := Created{Snapshot: s, Location: joinLocation(s.Place, s.Key)}
+	if s.Manifest != "" {
+		c.Joined = joinLocation(s.Place, s.Manifest)
+	}
+	return c
+}
+
+// Create takes a snapshot of a stream, as a job whose result is a *[Created].
 func (m *Manager) Create(r CreateRequest) (*Job, error) {
 	if _, err := m.open(&r.To); err != nil {
 		return nil, err
@@ -54,12 +69,30 @@ func (m *Manager) create(ctx context.Context, j *Job, r CreateRequest, task int6
 		return nil, err
 	}
 	s := &captured.Stream
-	j.total.Add(s.Bytes)
+	header := segfile.NewHeader(s, captured.Producers)
+	var before chain
+	if r.Increment {
+		if before, err = m.newestChain(ctx, b, s); err != nil {
+			return nil, err
+		}
+	}
+	if len(before) > 0 {
+		last := before[len(before)-1]
+		if last.End == s.Tail && last.Closed == s.Closed {
+			c := newCreated(last)
+			return &c, nil // nothing is new
+		}
+		pos, err := m.o.Store.PositionAt(ctx, s, last.End)
+		if err != nil {
+			return nil, err
+		}
+		header.Start, header.First, header.BytesBefore = last.End, pos.Messages, pos.Bytes
+	}
+	j.total.Add(s.Bytes - header.BytesBefore)
 	now, key, err := m.freeKey(ctx, b, s.Path)
 	if err != nil {
 		return nil, err
 	}
-	header := segfile.NewHeader(s, captured.Producers)
 	header.TakenAt, header.Program = now, m.o.Program
 	var sum segfile.Summary
 	err = b.Put(ctx, key, func(w io.Writer) (err error) {
@@ -73,15 +106,23 @@ func (m *Manager) create(ctx context.Context, j *Job, r CreateRequest, task int6
 	if err == nil && stored.Size != sum.Size {
 		err = fmt.Errorf("%s has %d bytes, but %d were written", b.Location(key), stored.Size, sum.Size)
 	}
+	taken := store.Snapshot{
+		Path: s.Path, Incarnation: s.Incarnation, Start: header.Start, End: s.Tail, Messages: sum.Messages, Bytes: sum.Bytes, Closed: s.Closed,
+		Target: r.To.Name, Place: placeOf(b), Endpoint: r.To.Place.Endpoint, Region: r.To.Place.Region, PathStyle: r.To.Place.PathStyle,
+		Key: key, Size: sum.Size, SHA256: sum.SHA256[:], CreatedAt: now, Stream: s.ID,
+	}
+	if err == nil && len(before) > 0 {
+		taken.Chain = chainID(&before[0])
+		taken.Manifest, err = putManifest(ctx, b, before, &header, key, &sum)
+	}
 	if err != nil {
 		return nil, errors.Join(err, b.Delete(context.WithoutCancel(ctx), key))
 	}
-	c := &Created{Location: b.Location(key), Snapshot: store.Snapshot{
-		Path: s.Path, Incarnation: s.Incarnation, End: s.Tail, Messages: s.Messages, Bytes: s.Bytes, Closed: s.Closed,
-		Target: r.To.Name, Place: placeOf(b), Endpoint: r.To.Place.Endpoint, Region: r.To.Place.Region, PathStyle: r.To.Place.PathStyle,
-		Key: key, Size: sum.Size, SHA256: sum.SHA256[:], CreatedAt: now,
-	}}
-	return c, m.o.Store.AddSnapshot(&c.Snapshot, task)
+	if err := m.o.Store.AddSnapshot(&taken, task); err != nil {
+		return nil, err
+	}
+	c := newCreated(taken)
+	return &c, nil
 }
 
 // placeOf is the absolute place of a bucket.
@@ -93,7 +134,8 @@ func placeOf(b bucket.Bucket) string {
 // freeKey is the key of a snapshot taken now. Snapshots of one stream are never
 // taken at the same time as far as their names tell.
 func (m *Manager) freeKey(ctx context.Context, b bucket.Bucket, stream string) (now int64, key string, err error) {
-	for at := m.o.Now(); ; at = at.Add(time.Millisecond) {
+	for {
+		at := m.moment()
 		key := keyOf(stream, at)
 		_, err := b.Stat(ctx, key)
 		if bucket.ProblemOf(err) == bucket.ProblemMissing {
@@ -105,6 +147,18 @@ func (m *Manager) freeKey(ctx context.Context, b bucket.Bucket, stream string) (
 	}
 }
 
+// moment is the present, and never the same millisecond twice.
+func (m *Manager) moment() time.Time {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	at := m.o.Now()
+	if next := m.latest.Add(time.Millisecond); at.Before(next) {
+		at = next
+	}
+	m.latest = at
+	return at
+}
+
 // write writes a stream as a file.
 func (m *Manager) write(ctx context.Context, j *Job, out io.Writer, s *store.Stream, h segfile.Header, compress bool) (segfile.Summary, error) {
 	buffered := bufio.NewWriterSize(out, writeBuffer)
@@ -112,7 +166,7 @@ func (m *Manager) write(ctx context.Context, j *Job, out io.Writer, s *store.Str
 	if err != nil {
 		return segfile.Summary{}, err
 	}
-	err = m.o.Store.Scan(ctx, s, 0, s.Messages, func(batches []*store.Batch) error {
+	err = m.o.Store.Scan(ctx, s, h.First, s.Messages, func(batches []*store.Batch) error {
 		for _, b := range batches {
 			if b.First >= s.Messages {
 				break // appended since

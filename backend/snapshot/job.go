@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"tailrace/backend/protocol"
+	"tailrace/backend/store"
 )
 
 // Kinds of jobs.
@@ -44,10 +45,11 @@ type Job struct {
 	bytes  atomic.Int64
 	total  atomic.Int64
 
-	mu     sync.Mutex
-	ended  time.Time
-	result any
-	err    error
+	mu       sync.Mutex
+	ended    time.Time
+	result   any
+	err      error
+	canceled bool
 }
 
 // Progress is where a job stands.
@@ -70,7 +72,7 @@ func (j *Job) Progress() Progress {
 	switch {
 	case until.IsZero():
 		until = j.now()
-	case errors.Is(j.err, context.Canceled):
+	case j.canceled:
 		p.State = JobCanceled
 	case j.err != nil:
 		p.State = JobFailed
@@ -93,14 +95,18 @@ func (j *Job) Cancel() { j.cancel(context.Canceled) }
 // start runs work as a job.
 func (m *Manager) start(kind, subject string, work func(context.Context, *Job) (any, error)) (*Job, error) {
 	ctx, cancel := context.WithCancelCause(m.stop)
+	j := &Job{ID: m.lastID.Add(1), Kind: kind, Subject: subject, Started: m.o.Now(), now: m.o.Now, cancel: cancel, done: make(chan struct{})}
+	// Before it begins, so that a crash does not hide that it had.
+	if err := m.o.Store.AddJob(&store.Job{ID: j.ID, Kind: kind, Subject: subject, StartedAt: j.Started.UnixMilli()}); err != nil {
+		cancel(nil)
+		return nil, err
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.closed {
 		cancel(nil)
 		return nil, protocol.ErrShuttingDown
 	}
-	m.lastID++
-	j := &Job{ID: m.lastID, Kind: kind, Subject: subject, Started: m.o.Now(), now: m.o.Now, cancel: cancel, done: make(chan struct{})}
 	m.jobs = append(m.jobs, j)
 	if len(m.jobs) > keptJobs {
 		m.jobs = slices.DeleteFunc(m.jobs, func(old *Job) bool {
@@ -111,14 +117,22 @@ func (m *Manager) start(kind, subject string, work func(context.Context, *Job) (
 		defer close(j.done)
 		defer cancel(nil)
 		result, err := m.inSlot(ctx, j, work)
-		j.mu.Lock()
-		defer j.mu.Unlock()
 		if m.stop.Err() != nil && errors.Is(err, context.Canceled) {
 			err = errStopped
 		}
-		j.ended, j.result, j.err = m.o.Now(), result, err
+		j.end(m.o.Now(), result, err)
+		if err := m.o.Store.EndJob(j.record()); err != nil {
+			m.o.Log.Warn("the end of a job could not be noted", "job", j.ID, "error", err)
+		}
 	})
 	return j, nil
+}
+
+// end notes the outcome.
+func (j *Job) end(at time.Time, result any, err error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.ended, j.result, j.err, j.canceled = at, result, err, errors.Is(err, context.Canceled)
 }
 
 // inSlot waits for a slot and works in it.

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"tailrace/backend/engine"
@@ -26,6 +27,10 @@ type Options struct {
 	Targets map[string]bucket.Target
 	// OnClose says which streams go where when they are closed.
 	OnClose []Rule
+	// Rules say what else the manager does by itself; it looks every UpkeepEvery, by
+	// default every minute.
+	Rules       Rules
+	UpkeepEvery time.Duration
 	// Program is noted in files; Now is the clock; Log takes what nobody waits for.
 	Program string
 	Now     func() time.Time
@@ -44,9 +49,11 @@ type Manager struct {
 	wake    chan struct{} // tasks may be there
 	slots   chan struct{} // jobs that may run at a time
 
+	lastID atomic.Int64 // of a job
+
 	mu     sync.Mutex
 	jobs   []*Job // oldest first
-	lastID int64
+	latest time.Time
 	closed bool
 }
 
@@ -54,15 +61,20 @@ type Manager struct {
 const jobsAtOnce = 2
 
 // Open starts a manager. It must be called before the engine takes requests.
-func Open(o Options) *Manager {
+func Open(o Options) (*Manager, error) {
 	m := &Manager{o: o, wake: make(chan struct{}, 1), slots: make(chan struct{}, jobsAtOnce)}
 	m.stop, m.cancel = context.WithCancel(context.Background())
+	if err := m.remember(); err != nil {
+		m.cancel()
+		return nil, err
+	}
 	o.Store.SetArchive(newArchive(m))
 	if len(o.OnClose) > 0 {
 		o.Store.SnapshotOnClose(m.targetsOnClose, m.wakeUp)
 	}
 	m.running.Go(m.runTasks)
-	return m
+	m.running.Go(m.runUpkeep)
+	return m, nil
 }
 
 // Close cancels what runs and waits for its end.
@@ -159,12 +171,12 @@ func keyOf(stream string, at time.Time) string {
 // streamOf is the stream that a key is about; false: it is not of ours.
 func streamOf(key string) (string, bool) {
 	parts := strings.Split(key, "/")
-	if len(parts) < 3 || parts[len(parts)-3] != root || !strings.HasSuffix(key, ".seg") {
+	if len(parts) < 3 || parts[len(parts)-3] != root || (!strings.HasSuffix(key, ".seg") && !strings.HasSuffix(key, manifestSuffix)) {
 		return "", false
 	}
 	name, err := base64.RawURLEncoding.DecodeString(parts[len(parts)-2])
 	return string(name), err == nil
 }
 
-// errStopped is why jobs end that Close cancels.
-var errStopped = errors.New("the server was stopped")
+// errStopped is why jobs end that Close cancels, or that a crash has ended.
+var errStopped = errors.New("the server was stopped before it was done")

@@ -45,7 +45,7 @@ func (m *Manager) Restore(r FileRequest) (*Job, error) {
 }
 
 func (m *Manager) restore(ctx context.Context, j *Job, b bucket.Bucket, key string, r FileRequest) (_ *Restored, err error) {
-	f, err := m.openReader(ctx, j, b, key)
+	f, err := m.openSource(ctx, j, b, key)
 	if err != nil {
 		return nil, err
 	}
@@ -99,7 +99,7 @@ func (m *Manager) restore(ctx context.Context, j *Job, b bucket.Bucket, key stri
 // its own: the file holds what it had inherited.
 func (m *Manager) streamFrom(h *segfile.Header, r FileRequest) (*store.Stream, error) {
 	if h.Start != 0 || h.First != 0 {
-		return nil, &RequestError{fmt.Errorf("the file holds the stream from %s on, not from its beginning", h.StartOffset())}
+		return nil, &RequestError{fmt.Errorf("the file holds the stream from %s on, not from its beginning; restore the manifest that joins it with those before, %s", h.StartOffset(), manifestSuffix)}
 	}
 	expiry, err := h.Expiry()
 	if err != nil {

@@ -80,7 +80,7 @@ func (m *Manager) Verify(r FileRequest) (*Job, error) {
 }
 
 func (m *Manager) verify(ctx context.Context, j *Job, b bucket.Bucket, key string) (v *Verified, err error) {
-	f, err := m.openReader(ctx, j, b, key)
+	f, err := m.openSource(ctx, j, b, key)
 	if err != nil {
 		return nil, err
 	}
@@ -103,34 +103,43 @@ func (m *Manager) verify(ctx context.Context, j *Job, b bucket.Bucket, key strin
 		}
 	}
 	v.Summary, v.Log, v.Reason = f.Summary(), log.outcome, log.reason
-	return v, m.noteVerified(ctx, b, key, v)
+	v.Recorded, err = m.noteVerified(ctx, placeOf(b), v.Header.Path, f.Files())
+	return v, err
 }
 
-// noteVerified compares a file with its record, and notes there that it is right.
-func (m *Manager) noteVerified(ctx context.Context, b bucket.Bucket, key string, v *Verified) error {
-	all, err := m.o.Store.Snapshots(ctx, v.Header.Path)
+// noteVerified compares files with their records, and notes there that they are
+// right. It reports whether all have one.
+func (m *Manager) noteVerified(ctx context.Context, place, stream string, files []readFile) (recorded bool, err error) {
+	all, err := m.o.Store.Snapshots(ctx, stream)
 	if err != nil {
-		return err
+		return false, err
 	}
-	place := placeOf(b)
-	for _, s := range all {
-		if s.Place != place || s.Key != key {
+	recorded = true
+	for _, f := range files {
+		s, err := record(all, place, &f)
+		if err != nil {
+			return false, err
+		}
+		if s == nil {
+			recorded = false
 			continue
 		}
-		if !bytes.Equal(s.SHA256, v.Summary.SHA256[:]) {
-			return &segfile.DamagedError{Reason: fmt.Sprintf("its SHA-256 is %x, but %x was written", v.Summary.SHA256, s.SHA256)}
+		if err := m.o.Store.VerifiedSnapshot(s.ID, m.o.Now().UnixMilli()); err != nil {
+			return false, err
 		}
-		v.Recorded = true
-		return m.o.Store.VerifiedSnapshot(s.ID, m.o.Now().UnixMilli())
 	}
-	return nil
+	return recorded, nil
 }
 
 // opened is a file that is being read.
 type opened struct {
 	*segfile.Reader
 	io.Closer
+	key string
 }
+
+// Files implements [source].
+func (o *opened) Files() []readFile { return []readFile{{o.key, o.Summary().SHA256}} }
 
 func (m *Manager) openReader(ctx context.Context, j *Job, b bucket.Bucket, key string) (*opened, error) {
 	info, err := b.Stat(ctx, key)
@@ -146,7 +155,7 @@ func (m *Manager) openReader(ctx context.Context, j *Job, b bucket.Bucket, key s
 	if err != nil {
 		return nil, errors.Join(err, raw.Close())
 	}
-	return &opened{r, raw}, nil
+	return &opened{r, raw, key}, nil
 }
 
 // untilDone stops reading when its context ends.

@@ -47,7 +47,11 @@ func openWorld(t fataler, dir string, change func(*snapshot.Options)) *world {
 	if change != nil {
 		change(&o)
 	}
-	return &world{db: db, engine: e, manager: snapshot.Open(o)}
+	m, err := snapshot.Open(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &world{db: db, engine: e, manager: m}
 }
 
 func (w *world) close(t fataler) {

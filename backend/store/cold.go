@@ -197,11 +197,12 @@ func (d *DB) HotBefore(ctx context.Context, s *Stream, until int64) (Hot, error)
 	return h, rows.Err()
 }
 
-// Compact returns the write after which a run is read from its snapshot; its
-// segments go when nobody waits. The stream must not be written to meanwhile. It
-// fails with [ErrSnapshotGone] when the snapshot is not recorded any more.
-func (d *DB) Compact(s *Stream, run *Cold) *Write {
-	return &Write{also: also{"compact " + s.Path, func(ctx context.Context, c *committer) error {
+// Compact has a run read from its snapshot; its segments go when nobody waits. The
+// stream must not be written to meanwhile. It fails with [ErrSnapshotGone] when the
+// snapshot is not recorded any more.
+func (d *DB) Compact(s *Stream, run *Cold) error {
+	var refused error // which is no reason to fail the writes that share the transaction
+	err := d.Commit(&Write{also: also{"compact " + s.Path, func(ctx context.Context, c *committer) error {
 		base := int64(0)
 		if s.Fork != nil {
 			base = s.Fork.Base
@@ -211,7 +212,8 @@ func (d *DB) Compact(s *Stream, run *Cold) *Write {
 			return err
 		}
 		if run.Start != end || run.End <= run.Start || run.End > s.Tail {
-			return fmt.Errorf("the run from %d to %d does not follow what is cold already, up to %d", run.Start, run.End, end)
+			refused = fmt.Errorf("the run from %d to %d does not follow what is cold already, up to %d", run.Start, run.End, end)
+			return nil
 		}
 		res, err := c.conn.ExecContext(ctx, `INSERT INTO cold (stream, start, "end", first, last_at, snapshot, hot)
 			SELECT ?, ?, ?, ?, ?, id, 1 FROM snapshots WHERE id = ?`, s.ID, run.Start, run.End, run.First, run.LastAt, run.Snapshot.ID)
@@ -219,11 +221,13 @@ func (d *DB) Compact(s *Stream, run *Cold) *Write {
 			return err
 		}
 		if n, err := res.RowsAffected(); err != nil || n == 0 {
-			return errors.Join(ErrSnapshotGone, err)
+			refused = ErrSnapshotGone
+			return err
 		}
 		c.garbage = true
 		return c.sealAll(ctx, s)
-	}}}
+	}}})
+	return errors.Join(err, refused)
 }
 
 // ErrSnapshotGone: a snapshot is not recorded any more.

@@ -14,6 +14,7 @@ import (
 type Brief struct {
 	ID           int64
 	Path         string
+	Incarnation  int64
 	Kind         protocol.Kind
 	Closed       bool
 	Fork         bool
@@ -28,7 +29,7 @@ type Brief struct {
 // Briefs returns all streams, sorted by path.
 func (d *DB) Briefs(ctx context.Context) ([]Brief, error) {
 	rows, err := d.read.QueryContext(ctx,
-		`SELECT id, path, content_type, closed_at IS NOT NULL, source IS NOT NULL, deleted_at IS NOT NULL, system,
+		`SELECT id, path, incarnation, content_type, closed_at IS NOT NULL, source IS NOT NULL, deleted_at IS NOT NULL, system,
 			created_at, coalesce(last_append_at, 0), messages, bytes
 		FROM streams ORDER BY path`)
 	if err != nil {
@@ -39,7 +40,7 @@ func (d *DB) Briefs(ctx context.Context) ([]Brief, error) {
 	for rows.Next() {
 		var b Brief
 		var contentType string
-		if err := rows.Scan(&b.ID, &b.Path, &contentType, &b.Closed, &b.Fork, &b.Deleted, &b.System,
+		if err := rows.Scan(&b.ID, &b.Path, &b.Incarnation, &contentType, &b.Closed, &b.Fork, &b.Deleted, &b.System,
 			&b.CreatedAt, &b.LastAppendAt, &b.Messages, &b.Bytes); err != nil {
 			return nil, fmt.Errorf("list streams: %w", err)
 		}

@@ -26,6 +26,11 @@ type Snapshot struct {
 	CreatedAt   int64
 	VerifiedAt  int64 // 0: never
 	InUse       bool  // a compacted stream is read from it
+	Stream      int64 // number of the stream that it was taken from; 0: not noted
+	// Chain is the whole snapshot that this one goes on from, and Manifest the key of
+	// the file that joins them; 0 and empty: it is whole.
+	Chain    int64
+	Manifest string
 }
 
 // SnapshotTask is a snapshot that is to be taken.
@@ -58,10 +63,10 @@ type also struct {
 func (d *DB) AddSnapshot(s *Snapshot, task int64) error {
 	return d.Commit(&Write{also: also{"snapshot of " + s.Path, func(ctx context.Context, c *committer) error {
 		res, err := c.conn.ExecContext(ctx, `INSERT INTO snapshots (path, incarnation, start, "end", messages, bytes, closed,
-			target, place, endpoint, region, path_style, key, size, sha256, created_at)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+			target, place, endpoint, region, path_style, key, size, sha256, created_at, stream, chain, manifest)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 			s.Path, s.Incarnation, s.Start, s.End, s.Messages, s.Bytes, s.Closed,
-			s.Target, s.Place, s.Endpoint, s.Region, s.PathStyle, s.Key, s.Size, s.SHA256, s.CreatedAt)
+			s.Target, s.Place, s.Endpoint, s.Region, s.PathStyle, s.Key, s.Size, s.SHA256, s.CreatedAt, s.Stream, s.Chain, s.Manifest)
 		if err != nil {
 			return err
 		}
@@ -81,7 +86,8 @@ func (d *DB) VerifiedSnapshot(id, at int64) error {
 // RemoveSnapshot forgets a snapshot. It fails with [ErrSnapshotInUse] when a stream
 // is read from it.
 func (d *DB) RemoveSnapshot(id int64) error {
-	return d.Commit(&Write{also: also{"snapshot", func(ctx context.Context, c *committer) error {
+	used := false
+	err := d.Commit(&Write{also: also{"snapshot", func(ctx context.Context, c *committer) error {
 		res, err := c.conn.ExecContext(ctx, "DELETE FROM snapshots WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM cold WHERE snapshot = ?1)", id)
 		if err != nil {
 			return err
@@ -89,12 +95,13 @@ func (d *DB) RemoveSnapshot(id int64) error {
 		if n, err := res.RowsAffected(); err != nil || n > 0 {
 			return err
 		}
-		var used bool
-		if err := c.conn.QueryRowContext(ctx, "SELECT EXISTS (SELECT 1 FROM cold WHERE snapshot = ?)", id).Scan(&used); err != nil || !used {
-			return err
-		}
-		return ErrSnapshotInUse
+		// A refusal is no reason to fail the writes that share the transaction.
+		return c.conn.QueryRowContext(ctx, "SELECT EXISTS (SELECT 1 FROM cold WHERE snapshot = ?)", id).Scan(&used)
 	}}})
+	if err == nil && used {
+		err = ErrSnapshotInUse
+	}
+	return err
 }
 
 // ErrSnapshotInUse: a stream that was compacted is read from a snapshot.
@@ -103,11 +110,11 @@ var ErrSnapshotInUse = errors.New("a compacted stream is read from this snapshot
 // snapshotColumns are read by [Snapshot.scan] from a table that is called s.
 const snapshotColumns = `s.id, s.path, s.incarnation, s.start, s."end", s.messages, s.bytes, s.closed, s.target, s.place,
 	s.endpoint, s.region, s.path_style, s.key, s.size, s.sha256, s.created_at, coalesce(s.verified_at, 0),
-	EXISTS (SELECT 1 FROM cold WHERE snapshot = s.id)`
+	EXISTS (SELECT 1 FROM cold WHERE snapshot = s.id), s.stream, s.chain, s.manifest`
 
 func (s *Snapshot) scan(scan func(...any) error) error {
 	return scan(&s.ID, &s.Path, &s.Incarnation, &s.Start, &s.End, &s.Messages, &s.Bytes, &s.Closed, &s.Target, &s.Place,
-		&s.Endpoint, &s.Region, &s.PathStyle, &s.Key, &s.Size, &s.SHA256, &s.CreatedAt, &s.VerifiedAt, &s.InUse)
+		&s.Endpoint, &s.Region, &s.PathStyle, &s.Key, &s.Size, &s.SHA256, &s.CreatedAt, &s.VerifiedAt, &s.InUse, &s.Stream, &s.Chain, &s.Manifest)
 }
 
 // Snapshots returns the recorded snapshots of a stream, of all streams when path

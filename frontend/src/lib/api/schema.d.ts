@@ -831,6 +831,8 @@ export interface components {
             credentials?: components["schemas"]["Credentials"];
             /** @description http://host:port or https://host of an S3 server; empty: AWS. */
             endpoint?: string;
+            /** @description Only what is new since the newest snapshot there, if one can be gone on from. */
+            increment?: boolean;
             /** @description Entry of the system's keyring with the keys. */
             keyring?: string;
             /** @description An absolute path of a folder, or s3://bucket/prefix. */
@@ -1330,11 +1332,13 @@ export interface components {
             keep_days?: number;
             /**
              * Format: int64
-             * @description Newest snapshots of each stream that stay.
+             * @description Newest snapshots of each stream and place that stay.
              */
             keep_last: number;
             /** @description A glob; empty: all. */
             streams?: string;
+            /** @description Only snapshots of this target of the configuration. */
+            target?: string;
         };
         PruneOutputBody: {
             deleted: components["schemas"]["Snapshot"][];
@@ -1629,6 +1633,8 @@ export interface components {
             id: number;
             /** @description A compacted stream is read from it: it is the only copy, and stays. */
             in_use: boolean;
+            /** @description The file holds only what was new: location of the manifest that joins it with those before. Verify and restore that. */
+            joined: string | null;
             key: string;
             /** @description A path, or s3://bucket/key. */
             location: string;
