@@ -181,6 +181,24 @@ type targetsOutput struct {
 
 type testOutput struct{ Body TargetTest }
 
+// FoundFile is a snapshot in a folder of the configuration that the log does not
+// know.
+type FoundFile struct {
+	Target     string `json:"target"`
+	Location   string `json:"location" doc:"What to restore: a file, or a manifest."`
+	Stream     string `json:"stream"`
+	Size       int64  `json:"size"`
+	ModifiedAt int64  `json:"modified_at"`
+	PathTaken  bool   `json:"path_taken" doc:"There is a stream at the path: it can only be restored as another one."`
+}
+
+type foundOutput struct {
+	Body struct {
+		Revision int64       `json:"revision" doc:"Another number whenever something has come or gone."`
+		Files    []FoundFile `json:"files" nullable:"false"`
+	}
+}
+
 func (s *Server) registerSnapshots(api huma.API) {
 	accepted := status(http.StatusAccepted)
 	huma.Register(api, operation(http.MethodGet, "/api/snapshots", "listSnapshots", "Recorded snapshots"), s.snapshots)
@@ -204,6 +222,7 @@ func (s *Server) registerSnapshots(api huma.API) {
 	huma.Register(api, operation(http.MethodPost, "/api/snapshots/files", "listSnapshotFiles", "Snapshots that lie at a place"), s.snapshotFiles)
 	huma.Register(api, operation(http.MethodGet, "/api/targets", "listTargets", "Places of the configuration"), s.targets)
 	huma.Register(api, operation(http.MethodPost, "/api/targets/test", "testTarget", "Try whether a place works"), s.testTarget)
+	huma.Register(api, operation(http.MethodGet, "/api/snapshots/found", "listFoundSnapshots", "Snapshots in folders of the configuration that the log does not know"), s.found)
 	s.registerCompaction(api)
 	s.registerJobs(api)
 }
@@ -231,6 +250,25 @@ func (s *Server) snapshots(ctx context.Context, in *struct {
 			task.LastError = &t.LastError
 		}
 		out.Body.Tasks = append(out.Body.Tasks, task)
+	}
+	return out, nil
+}
+
+func (s *Server) found(ctx context.Context, in *struct {
+	Seen int64 `query:"seen" doc:"The revision that is known."`
+	Wait int64 `query:"wait" minimum:"0" maximum:"30000" doc:"Milliseconds to wait for another revision than that."`
+},
+) (*foundOutput, error) {
+	found, err := s.o.Snapshots.Found(ctx, time.Duration(min(in.Wait, longestWait))*time.Millisecond, in.Seen)
+	if err != nil {
+		return nil, snapshotProblem(err)
+	}
+	out := &foundOutput{}
+	out.Body.Revision, out.Body.Files = found.Revision, make([]FoundFile, 0, len(found.Files))
+	for _, f := range found.Files {
+		out.Body.Files = append(out.Body.Files, FoundFile{
+			Target: f.Target, Location: f.Location, Stream: f.Stream, Size: f.Size, ModifiedAt: f.Modified.UnixMilli(), PathTaken: f.Taken,
+		})
 	}
 	return out, nil
 }

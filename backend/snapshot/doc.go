@@ -17,7 +17,7 @@
 //
 // # Goroutines
 //
-// One that takes noted snapshots, one that looks after schedule and rules, one for
-// each running job, and one for each part of a file that is being read for a
-// compacted stream, all ended by [Manager.Close].
+// One that takes noted snapshots, one that looks after schedule and rules, one that
+// watches folders, one for each running job, and one for each part of a file that is
+// being read for a compacted stream, all ended by [Manager.Close].
 package snapshot

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"tailrace/backend/engine"
+	"tailrace/backend/live"
 	"tailrace/backend/protocol"
 	"tailrace/backend/snapshot/bucket"
 	"tailrace/backend/store"
@@ -50,6 +51,7 @@ type Manager struct {
 	slots   chan struct{} // jobs that may run at a time
 
 	lastID atomic.Int64 // of a job
+	found  live.Topic[findings]
 
 	mu     sync.Mutex
 	jobs   []*Job // oldest first
@@ -68,12 +70,14 @@ func Open(o Options) (*Manager, error) {
 		m.cancel()
 		return nil, err
 	}
+	m.found.Publish(findings{})
 	o.Store.SetArchive(newArchive(m))
 	if len(o.OnClose) > 0 {
 		o.Store.SnapshotOnClose(m.targetsOnClose, m.wakeUp)
 	}
 	m.running.Go(m.runTasks)
 	m.running.Go(m.runUpkeep)
+	m.running.Go(m.runWatch)
 	return m, nil
 }
 

@@ -332,6 +332,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/snapshots/found": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Snapshots in folders of the configuration that the log does not know */
+        get: operations["listFoundSnapshots"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/snapshots/prune": {
         parameters: {
             query?: never;
@@ -1062,6 +1079,26 @@ export interface components {
              */
             sub_offset?: number;
         } | null;
+        FoundFile: {
+            /** @description What to restore: a file, or a manifest. */
+            location: string;
+            /** Format: int64 */
+            modified_at: number;
+            /** @description There is a stream at the path: it can only be restored as another one. */
+            path_taken: boolean;
+            /** Format: int64 */
+            size: number;
+            stream: string;
+            target: string;
+        };
+        FoundOutputBody: {
+            files: components["schemas"]["FoundFile"][];
+            /**
+             * Format: int64
+             * @description Another number whenever something has come or gone.
+             */
+            revision: number;
+        };
         Header: {
             /** @description The value is not kept: it may be secret. */
             hidden: boolean;
@@ -2696,6 +2733,40 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["FilesOutputBody"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    listFoundSnapshots: {
+        parameters: {
+            query?: {
+                /** @description The revision that is known. */
+                seen?: number;
+                /** @description Milliseconds to wait for another revision than that. */
+                wait?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FoundOutputBody"];
                 };
             };
             /** @description Error */
