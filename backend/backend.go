@@ -70,6 +70,7 @@ type Backend struct {
 	demoToken string
 	// journal remembers requests; it is off when the settings say so.
 	journal *journal.Journal
+	readers *server.Readers
 
 	data, inspector *listener
 	settings        *settings // nil: they do not change
@@ -229,6 +230,7 @@ func snapshotRules(c *config.Config) (out snapshot.Rules, err error) {
 // exchanged; requests under way end under the old ones.
 func (b *Backend) handle(base context.Context, o Options) error {
 	protocolServer := server.New(b.protocolOptions(&o))
+	b.readers = protocolServer.Readers()
 	var data, inspector handler
 	data.use(protocolServer)
 	if o.Reload != nil {
@@ -314,6 +316,7 @@ func (b *Backend) inspectHandler(o Options) http.Handler {
 		Activity:      b.recent,
 		Demo:          b.demo,
 		Journal:       b.journal,
+		Readers:       b.readers,
 		Gate:          b.gate,
 		Info: inspect.Info{
 			Version:      o.Version,

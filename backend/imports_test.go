@@ -21,6 +21,7 @@ var layer = map[string]int{
 	"backend/varint":           0,
 	"backend/extent":           0,
 	"backend/loopback":         0,
+	"backend/peer":             0,
 	"backend/port":             0,
 	"backend/trust":            0,
 	"bench":                    1,

@@ -77,6 +77,7 @@ type RequestDetail struct {
 	First           int64    `json:"first" doc:"Ordinal of the first message that it wrote."`
 	Count           int64    `json:"count" doc:"How many it wrote."`
 	Current         bool     `json:"current" doc:"The stream at the path is still the one that it was about."`
+	Process         *Process `json:"process" doc:"The local program at that address now; null: not known."`
 }
 
 // Header is a line of a request or an answer.
@@ -156,6 +157,7 @@ func (s *Server) request(ctx context.Context, in *requestInput) (*requestOutput,
 		Request: newRequest(e), Host: e.Host, Proto: e.Proto, TLS: e.TLS, First: e.First, Count: e.Count,
 		RequestHeaders: newHeaders(e.Request), ResponseHeaders: newHeaders(e.Response),
 	}
+	out.Process = newProcess(s.peers.Find(e.Remote), e.Remote)
 	if e.Stream != "" {
 		st, _, err := s.o.Store.Load(ctx, e.Stream)
 		out.Current = err == nil && st.Incarnation == e.Incarnation

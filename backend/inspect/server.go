@@ -17,7 +17,9 @@ import (
 	"tailrace/backend/engine"
 	"tailrace/backend/journal"
 	"tailrace/backend/loopback"
+	"tailrace/backend/peer"
 	"tailrace/backend/protocol"
+	"tailrace/backend/server"
 	"tailrace/backend/snapshot"
 	"tailrace/backend/store"
 	"tailrace/backend/subscription"
@@ -45,6 +47,8 @@ type Options struct {
 	Demo *demo.Player
 	// Journal is the latest requests of the data port.
 	Journal *journal.Journal
+	// Readers are the open live readers.
+	Readers *server.Readers
 	// Settings of the server; nil: they are not shown.
 	Settings Settings
 	Now      func() time.Time
@@ -59,6 +63,7 @@ type Server struct {
 	files http.Handler
 
 	streams catalogue
+	peers   peer.Finder
 	exports exports
 }
 
@@ -106,6 +111,7 @@ func (s *Server) describe(mux *http.ServeMux) huma.API {
 	s.registerDemo(api)
 	s.registerLineage(api)
 	s.registerRequests(api)
+	s.registerReaders(api)
 	s.registerSubscriptions(api)
 	return api
 }

@@ -139,6 +139,9 @@ func (s *Server) producers(ctx context.Context, in *PathInput) (*producersOutput
 		state := ProducerState{ID: p.ID, Epoch: p.Epoch, LastSeq: p.Seq, LastAppendAt: p.LastAppendAt}
 		if t, ok := s.o.Journal.Tally(in.Path, p.ID, st.Incarnation); ok {
 			state.Seen = newSeen(t)
+			if began := state.Seen.Began; began != nil {
+				began.Process = newProcess(s.peers.Find(began.Remote), began.Remote)
+			}
 		}
 		out.Body.Producers = append(out.Body.Producers, state)
 	}

@@ -3,6 +3,7 @@ package inspect
 import (
 	"tailrace/backend/engine"
 	"tailrace/backend/journal"
+	"tailrace/backend/peer"
 	"tailrace/backend/protocol"
 	"tailrace/backend/store"
 )
@@ -106,6 +107,22 @@ type ProducerSeen struct {
 	Began      *EpochBegin `json:"began" doc:"How its epoch began; null: that was not seen."`
 }
 
+// Process is a program on this machine.
+type Process struct {
+	_    struct{} `nullable:"true"`
+	PID  int      `json:"pid"`
+	Name string   `json:"name"`
+}
+
+// newProcess is the one behind an address, nil when it was not found.
+func newProcess(found map[string]peer.Process, address string) *Process {
+	p, ok := found[address]
+	if !ok {
+		return nil
+	}
+	return &Process{PID: p.PID, Name: p.Name}
+}
+
 // EpochBegin is the append that began an epoch.
 type EpochBegin struct {
 	_       struct{} `nullable:"true"`
@@ -115,6 +132,7 @@ type EpochBegin struct {
 	Remote  string   `json:"remote" doc:"Address of who began it."`
 	Agent   string   `json:"agent"`
 	Request uint64   `json:"request" doc:"Its id in the journal."`
+	Process *Process `json:"process" doc:"The local program at that address now; null: not known."`
 }
 
 func newSeen(t journal.Tally) *ProducerSeen {

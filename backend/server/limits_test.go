@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"tailrace/backend/engine"
 )
 
 func TestEncodedBodiesAreRefused(t *testing.T) {
@@ -86,13 +88,14 @@ func TestLiveReadersAreBounded(t *testing.T) {
 				o.MaxReaders, o.MaxReadersPerClient, o.LongPollTimeout = tt.all, tt.perClient, time.Millisecond
 			})
 			s.create("a", "text/plain")
-			if err := s.readers.enter("192.0.2.1"); err != nil { // where requests of tests come from
+			held, _, err := s.readers.enter(httptest.NewRecorder(), newRequest("GET", "a", ""), &engine.State{}, 0, true)
+			if err != nil {
 				t.Fatal(err)
 			}
 			for _, live := range []string{"long-poll", "sse"} {
 				s.run(t, []exchange{{"GET", "a?offset=now&live=" + live, "", nil, tt.status, []string{"Retry-After: 1"}, tt.limit}})
 			}
-			s.readers.leave("192.0.2.1")
+			s.readers.leave(held)
 			s.run(t, []exchange{{"GET", "a?offset=now&live=long-poll", "", nil, 204, nil, ""}})
 		})
 	}

@@ -13,11 +13,15 @@ import (
 // longPoll answers at once when there is data behind from, else as soon as there
 // is some, the stream is closed or gone, or the time is up (PROTOCOL §5.7).
 func (s *Server) longPoll(w http.ResponseWriter, r *http.Request, rd *engine.Reader, req readRequest, from int64) error {
-	client := clientOf(r)
-	if err := s.readers.enter(client); err != nil {
+	st, err := rd.State()
+	if err != nil {
 		return err
 	}
-	defer s.readers.leave(client)
+	reader, ctx, err := s.readers.enter(w, r, st, from, false)
+	if err != nil {
+		return err
+	}
+	defer s.readers.leave(reader)
 	rd.Follow()
 	timeout := time.NewTimer(s.o.LongPollTimeout)
 	defer timeout.Stop()
@@ -38,8 +42,9 @@ func (s *Server) longPoll(w http.ResponseWriter, r *http.Request, rd *engine.Rea
 		case <-timeout.C:
 			s.longPollEmpty(w, st, req)
 			return nil
-		case <-r.Context().Done():
-			// The client has left, or the server is stopping: up to date all the same.
+		case <-ctx.Done():
+			// The client has left, was disconnected, or the server is stopping: up to date
+			// all the same.
 			s.longPollEmpty(w, st, req)
 			return nil
 		}

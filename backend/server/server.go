@@ -55,7 +55,7 @@ type Options struct {
 type Server struct {
 	o       Options
 	policy  policy
-	readers *readerCount
+	readers *Readers
 	ids     requestIDs
 	latest  *atomic.Int64 // unix seconds of the newest cursor
 }
@@ -65,7 +65,7 @@ func New(o Options) *Server {
 	return &Server{
 		o:       o,
 		policy:  newPolicy(o.Hosts, o.AnyAddress, o.CORSOrigins),
-		readers: newReaderCount(o.MaxReaders, o.MaxReadersPerClient),
+		readers: newReaders(o.MaxReaders, o.MaxReadersPerClient),
 		ids:     newRequestIDs(),
 		latest:  new(atomic.Int64),
 	}
@@ -78,6 +78,9 @@ func (s *Server) With(o Options) *Server {
 	other.o, other.policy = o, newPolicy(o.Hosts, o.AnyAddress, o.CORSOrigins)
 	return &other
 }
+
+// Readers are the open live readers.
+func (s *Server) Readers() *Readers { return s.readers }
 
 // ServeHTTP implements http.Handler. It routes on the escaped path, because a
 // stream path may hold escaped slashes and dots that http.ServeMux would

@@ -26,14 +26,17 @@ const (
 // (PROTOCOL §5.8). It ends when the stream is closed or gone, when the client
 // has left, and after the maximum age.
 func (s *Server) sse(w http.ResponseWriter, r *http.Request, rd *engine.Reader, req readRequest, from int64) error {
-	client := clientOf(r)
-	if err := s.readers.enter(client); err != nil {
-		return err
-	}
-	defer s.readers.leave(client)
-	rd.Follow()
 	st, err := rd.State()
 	if err != nil {
+		return err
+	}
+	reader, ctx, err := s.readers.enter(w, r, st, from, true)
+	if err != nil {
+		return err
+	}
+	defer s.readers.leave(reader)
+	rd.Follow()
+	if st, err = rd.State(); err != nil {
 		return err
 	}
 	if from < st.Tail {
@@ -52,7 +55,7 @@ func (s *Server) sse(w http.ResponseWriter, r *http.Request, rd *engine.Reader, 
 	}
 	w.WriteHeader(http.StatusOK)
 
-	t := &sseTail{server: s, w: w, rc: http.NewResponseController(w), rd: rd, req: req, from: from}
+	t := &sseTail{server: s, w: w, reader: reader, rd: rd, req: req, from: from}
 	defer func() { journal.Of(w).Decide(readOutcome(journal.Live, st, from, t.from)) }()
 	age := time.NewTimer(jitter(s.o.SSEMaxAge))
 	defer age.Stop()
@@ -71,7 +74,7 @@ func (s *Server) sse(w http.ResponseWriter, r *http.Request, rd *engine.Reader, 
 			}
 		case <-age.C:
 			return nil
-		case <-r.Context().Done():
+		case <-ctx.Done():
 			return nil
 		}
 	}
@@ -88,7 +91,7 @@ func jitter(d time.Duration) time.Duration {
 type sseTail struct {
 	server *Server
 	w      http.ResponseWriter
-	rc     *http.ResponseController
+	reader *Reader
 	rd     *engine.Reader
 	req    readRequest
 	from   int64 // position of the next byte to send
@@ -186,11 +189,17 @@ func (t *sseTail) encode(st *engine.State, at engine.FrameKey) engine.Frame {
 
 func (t *sseTail) send(b []byte) bool {
 	// Without support for deadlines the server's own limits apply.
-	_ = t.rc.SetWriteDeadline(time.Now().Add(sseWriteDeadline))
-	if _, err := t.w.Write(b); err != nil {
+	now := time.Now()
+	_ = t.reader.rc.SetWriteDeadline(now.Add(sseWriteDeadline))
+	t.reader.writing.Store(now.UnixNano())
+	defer t.reader.writing.Store(0)
+	if _, err := t.w.Write(b); err != nil || t.reader.rc.Flush() != nil {
 		return false
 	}
-	return t.rc.Flush() == nil
+	t.reader.at.Store(t.from)
+	t.reader.sent.Add(int64(len(b)))
+	t.reader.writes.Add(1)
+	return true
 }
 
 // cut ends pieces at a position, unless they are JSON, whose messages stay whole.

@@ -21,4 +21,33 @@ export async function seed(server: Server): Promise<void> {
     const body = JSON.stringify(batch).replace('"offset":1', '"offset":9007199254740993').replace("0.914", "0.914000000000000035")
     await write("POST", "chat/4f2a/turns", json, body, { "Producer-Id": "ai-gateway", "Producer-Epoch": "4", "Producer-Seq": String(turn) })
   }
+  await rivals(server)
+  await readers(server)
+}
+
+/** Two senders of one producer, of which one is fenced, and a producer that skips. */
+async function rivals(server: Server): Promise<void> {
+  const send = (id: string, epoch: number, seq: number) =>
+    fetch(`${server.streams}/orders/eu/events`, {
+      method: "POST", body: `{"type":"order.paid","order":${seq}}`,
+      headers: { "Content-Type": "application/json", "Producer-Id": id, "Producer-Epoch": String(epoch), "Producer-Seq": String(seq), Authorization: "Bearer dev" },
+    }).then((response) => response.arrayBuffer())
+  for (let seq = 0; seq < 24; seq++) await send("order-api", 3, seq)
+  for (let seq = 0; seq < 20; seq++) {
+    await send("order-api", 4, seq)
+    if (seq % 6 === 2) await send("order-api", 3, 24)
+    if (seq % 8 === 5) await send("order-api", 4, seq)
+  }
+  for (let seq = 0; seq < 9; seq++) await send("refund-worker", 1, seq)
+  for (let i = 0; i < 3; i++) await send("refund-worker", 1, 12)
+  await (await fetch(`${server.streams}/chat/b310/turns`)).arrayBuffer()
+}
+
+/** Live readers that stay, one of which takes nothing of what it is sent. */
+async function readers(server: Server): Promise<void> {
+  for (const path of ["chat/4f2a/turns", "agents/planner/inbox", "orders/eu/events"]) {
+    const response = await fetch(`${server.streams}/${path}?offset=now&live=sse`)
+    void response.body?.pipeTo(new WritableStream()).catch(() => {})
+  }
+  void fetch(`${server.streams}/jobs/build-381/output?offset=now&live=long-poll`).catch(() => {})
 }

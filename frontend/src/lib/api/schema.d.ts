@@ -194,6 +194,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/readers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The open live readers */
+        get: operations["listReaders"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/readers/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** End a live reader's response */
+        delete: operations["disconnectReader"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/requests": {
         parameters: {
             query?: never;
@@ -910,6 +944,8 @@ export interface components {
             before: number | null;
             /** Format: int64 */
             epoch: number;
+            /** @description The local program at that address now; null: not known. */
+            process: components["schemas"]["Process"];
             /** @description Address of who began it. */
             remote: string;
             /**
@@ -1254,6 +1290,59 @@ export interface components {
             /** @description Opens the inspector once. */
             link: string;
         };
+        LiveReader: {
+            /** @description Its User-Agent. */
+            agent: string;
+            /**
+             * Format: int64
+             * @description Unix milliseconds.
+             */
+            began: number;
+            /**
+             * Format: int64
+             * @description Their size.
+             */
+            bytes: number;
+            /**
+             * Format: int64
+             * @description How often something was sent.
+             */
+            events: number;
+            /** @description Token of the position that it asked for. */
+            from: string;
+            /** Format: int64 */
+            id: number;
+            /**
+             * Format: int64
+             * @description How many it has not been sent.
+             */
+            messages: number;
+            /** @enum {string} */
+            mode: "sse" | "long-poll";
+            /** @description Token of the position behind what was sent. */
+            offset: string;
+            /** @description The local program at that address; null: not known. */
+            process: components["schemas"]["Process"];
+            /** @description Address of the client. */
+            remote: string;
+            /**
+             * Format: double
+             * @description The age of the oldest of them; 0: there is none.
+             */
+            seconds: number;
+            /**
+             * Format: int64
+             * @description Bytes, in their encoding.
+             */
+            sent: number;
+            stream: string;
+            /**
+             * Format: double
+             * @description For how many seconds its client has taken nothing of what it is being sent; 0: it takes what there is.
+             */
+            stuck: number;
+            tail: string;
+        };
         Message: {
             batch: components["schemas"]["Batch"];
             /**
@@ -1319,6 +1408,11 @@ export interface components {
             bytes: number;
             streams: components["schemas"]["Compaction"][];
         };
+        Process: {
+            name: string;
+            /** Format: int64 */
+            pid: number;
+        } | null;
         Producer: {
             /** Format: int64 */
             epoch: number;
@@ -1391,6 +1485,33 @@ export interface components {
             /** @description Oldest first. */
             counts: number[];
         } | null;
+        ReaderList: {
+            /**
+             * Format: int64
+             * @description Of the stream, else of all.
+             */
+            all: number;
+            /**
+             * Format: int64
+             * @description Unix milliseconds.
+             */
+            at: number;
+            /**
+             * Format: int64
+             * @description Those that have not been sent everything.
+             */
+            behind: number;
+            /** Format: int64 */
+            long_poll: number;
+            /**
+             * Format: int64
+             * @description Those that the filter selects.
+             */
+            matched: number;
+            readers: components["schemas"]["LiveReader"][];
+            /** Format: int64 */
+            sse: number;
+        };
         Request: {
             /** @description Its User-Agent. */
             agent: string;
@@ -1467,6 +1588,8 @@ export interface components {
             /** Format: int64 */
             id: number;
             method: string;
+            /** @description The local program at that address now; null: not known. */
+            process: components["schemas"]["Process"];
             proto: string;
             /** @description Without the values of parameters that are none of the protocol. */
             query: string;
@@ -2381,6 +2504,73 @@ export interface operations {
         };
     };
     cancelJob: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    listReaders: {
+        parameters: {
+            query?: {
+                /** @description Only those of this stream. */
+                stream?: string;
+                /** @description In the path, the address or the User-Agent, whatever the case. */
+                text?: string;
+                mode?: "sse" | "long-poll";
+                /** @description Only those that have not been sent everything. */
+                behind?: boolean;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReaderList"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    disconnectReader: {
         parameters: {
             query?: never;
             header?: never;

@@ -34,10 +34,21 @@ export type SettingsState = Schemas['SettingsState'];
 export type CreateRequest = Schemas['CreateInputBody'];
 export type AppendRequest = Schemas['AppendInputBody'];
 export type AppendResult = Schemas['AppendResult'];
+export type Request = Schemas['Request'];
+export type RequestDetail = Schemas['RequestDetail'];
+export type RequestPage = Schemas['RequestList'];
+export type RequestQuery = NonNullable<operations['listRequests']['parameters']['query']>;
+export type Process = NonNullable<Schemas['Process']>;
+export type LiveReader = Schemas['LiveReader'];
+export type ReaderPage = Schemas['ReaderList'];
+type ReadersQuery = NonNullable<operations['listReaders']['parameters']['query']>;
+/** The mode comes from the address bar. */
+export type ReaderQuery = Omit<ReadersQuery, 'mode'> & { mode?: string };
+export type JournalState = Schemas['Requests'];
 export type Stats = Schemas['Stats'];
 export type Tail = Schemas['Tail'];
 export type StreamChanges = Schemas['Changes'];
-export type LiveEvent = Schemas['Hello'] | Stats | StreamChanges | Tail;
+export type LiveEvent = Schemas['Hello'] | Stats | StreamChanges | JournalState | Tail;
 
 export interface Body {
   bytes: Uint8Array<ArrayBuffer>;

@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { describe, expect, it } from 'vitest';
-import { curl, curlFollow, curlRepeat, shellQuote } from './curl';
+import { curl, curlFollow, curlRepeat, requestCurl, shellQuote } from './curl';
 import { commandSpans } from './shell';
 
 const utf8 = new TextEncoder();
@@ -42,5 +42,39 @@ describe('curl', () => {
     const spans = commandSpans(command);
     expect(spans.map((span) => span.text).join('')).toBe(command);
     expect(spans.map((span) => span.tone || '.').join('')).toBe('k.u.s.s');
+  });
+});
+
+describe('requestCurl', () => {
+  const header = (name: string, value: string, hidden = false) => ({ name, value, hidden });
+
+  it('leaves out what is not kept and what curl sets itself', () => {
+    const command = requestCurl('http://127.0.0.1:4437', {
+      method: 'POST',
+      target: '/v1/stream/a%2Fb',
+      query: 'token=…&offset=-1',
+      received: 12,
+      request_headers: [
+        header('Authorization', '', true),
+        header('Content-Length', '12'),
+        header('Content-Type', 'text/plain'),
+        header('Producer-Id', "it's me"),
+      ],
+    });
+    expect(command).toBe(
+      [
+        "curl -i -X POST 'http://127.0.0.1:4437/v1/stream/a%2Fb?offset=-1' \\",
+        "  -H 'Content-Type: text/plain' \\",
+        "  -H 'Producer-Id: it'\\''s me' \\",
+        '  --data-binary @body.bin',
+      ].join('\n'),
+    );
+  });
+
+  it('follows a live read', () => {
+    const query = 'offset=now&live=sse';
+    expect(
+      requestCurl('http://h', { method: 'GET', target: '/v1/stream/a', query, received: 0, request_headers: [] }),
+    ).toBe("curl -i -N 'http://h/v1/stream/a?offset=now&live=sse'");
   });
 });

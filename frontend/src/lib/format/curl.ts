@@ -6,7 +6,7 @@ const ARGUMENT_LIMIT = 100_000;
 const BASE64_LINE = /.{1,76}/g;
 
 export interface Command {
-  method: 'PUT' | 'POST';
+  method: string;
   url: string;
   headers: [name: string, value: string][];
   body: Uint8Array | string | null;
@@ -40,4 +40,30 @@ export function curlRepeat(url: string, contentType: string, json: boolean, byte
 
 export function curlFollow(url: string): string {
   return `curl -N ${shellQuote(`${url}?offset=-1&live=sse`)}`;
+}
+
+/** A request of the journal. */
+export interface Seen {
+  method: string;
+  target: string;
+  query: string;
+  received: number;
+  request_headers: { name: string; value: string; hidden: boolean }[];
+}
+
+/** Headers that curl sets by itself, or that are about one connection. */
+const OWN = new Set(['Accept', 'Accept-Encoding', 'Connection', 'Content-Length', 'Expect', 'Transfer-Encoding']);
+
+/** A command that sends a seen request again. What is not kept is left out: secrets, and the body. */
+export function requestCurl(dataUrl: string, { method, target, query, received, request_headers }: Seen): string {
+  const shown = query.split('&').filter((pair) => pair !== '' && !pair.endsWith('=…'));
+  const url = dataUrl + target + (shown.length > 0 ? `?${shown.join('&')}` : '');
+  const verb = method === 'HEAD' ? '-I' : method === 'GET' ? '-i' : `-i -X ${method}`;
+  const follow = shown.some((pair) => pair.startsWith('live=')) ? ' -N' : '';
+  const lines = [`curl ${verb}${follow} ${shellQuote(url)}`];
+  for (const { name, value, hidden } of request_headers) {
+    if (!hidden && !OWN.has(name) && !name.startsWith('Sec-')) lines.push(`  -H ${shellQuote(`${name}: ${value}`)}`);
+  }
+  if (received > 0) lines.push('  --data-binary @body.bin');
+  return lines.join(' \\\n');
 }

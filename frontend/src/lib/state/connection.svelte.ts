@@ -1,6 +1,6 @@
 import { ApiError, isAbort } from '$lib/api/errors';
 import { readEvents } from '$lib/api/events';
-import type { Info, LiveEvent, Stats, StreamChanges, Tail } from '$lib/api/types';
+import type { Info, JournalState, LiveEvent, Stats, StreamChanges, Tail } from '$lib/api/types';
 
 /** Statistics come every second; this long without any means that the server is gone. */
 const SILENCE_MS = 3000;
@@ -22,6 +22,9 @@ class Connection {
   stats = $state.raw<Stats | null>(null);
   /** The newest state of the watched stream. */
   tail = $state.raw<Tail | null>(null);
+
+  /** How the journal of requests has grown. */
+  journal = $state.raw<JournalState | null>(null);
 
   #watch: string | null = null;
   #running = false;
@@ -109,6 +112,8 @@ class Connection {
       this.stats = event;
     } else if (event.type === 'streams') {
       for (const listener of this.#listeners) listener(event);
+    } else if (event.type === 'requests') {
+      this.journal = event;
     } else if (event.path === this.#watch) {
       this.tail = event;
     }

@@ -2,7 +2,7 @@
  * Where the person is, kept in the URL's fragment so that it survives reload:
  * `#/streams?filter=…`, `#/s/<encoded path>?tab=…&at=…&view=…`, and a word for every other screen.
  */
-const SCREENS = ['streams', 'subscriptions', 'activity', 'settings'] as const;
+const SCREENS = ['streams', 'readers', 'requests', 'subscriptions', 'activity', 'settings'] as const;
 export type Screen = (typeof SCREENS)[number];
 export type Place = { view: Screen } | { view: 'stream'; path: string };
 
@@ -64,6 +64,14 @@ export function subscriptionsHref(query: Query = {}): string {
 
 export function settingsHref(): string {
   return hrefOf({ view: 'settings' }, new URLSearchParams());
+}
+
+export function requestsHref(query: Query = {}): string {
+  return hrefOf({ view: 'requests' }, paramsOf(query));
+}
+
+export function readersHref(query: Query = {}): string {
+  return hrefOf({ view: 'readers' }, paramsOf(query));
 }
 
 export function activityHref(): string {

@@ -1,0 +1,60 @@
+package peer
+
+import (
+	"net"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+)
+
+func TestFind(t *testing.T) {
+	for _, address := range []string{"127.0.0.1:0", "[::1]:0"} {
+		l, err := net.Listen("tcp", address)
+		if err != nil {
+			t.Logf("%s: %v", address, err)
+			continue
+		}
+		defer l.Close()
+		c, err := net.Dial("tcp", l.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		var f Finder
+		ours := c.LocalAddr().String()
+		got := f.Find(ours, "192.0.2.1:80", "nonsense")
+		if len(got) != 1 || got[ours].PID != os.Getpid() || !strings.HasPrefix(got[ours].Name, "peer.test") {
+			t.Errorf("%s: %+v, want process %d", address, got, os.Getpid())
+		}
+	}
+}
+
+// Another program is told from this one.
+func TestFindAnother(t *testing.T) {
+	bash, err := exec.LookPath("bash")
+	if err != nil {
+		t.Skip("there is no bash to connect from")
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	_, port, _ := net.SplitHostPort(l.Addr().String())
+	cmd := exec.Command(bash, "-c", "exec 3<>/dev/tcp/127.0.0.1/"+port+"; read -r _ <&3")
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	c, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var f Finder
+	remote := c.RemoteAddr().String()
+	if got := f.Find(remote)[remote]; got.PID != cmd.Process.Pid || got.Name != "bash" {
+		t.Errorf("%+v, want bash %d", got, cmd.Process.Pid)
+	}
+	c.Close()
+	_ = cmd.Wait() // its answer was cut off
+}

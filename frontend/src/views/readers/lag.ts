@@ -1,0 +1,28 @@
+import type { LiveReader } from '$lib/api/types';
+import { formatSpan } from '$lib/format/time';
+
+const SLOW_SECONDS = 1;
+const FAR_SECONDS = 10;
+
+/** How bad a reader's lag is. */
+export function lagTone({ messages, seconds }: LiveReader): '' | 'slow' | 'far' {
+  if (messages === 0 || seconds < SLOW_SECONDS) return '';
+  return seconds < FAR_SECONDS ? 'slow' : 'far';
+}
+
+export function lagWords({ messages, seconds }: LiveReader): string {
+  if (messages === 0) return 'at tail';
+  return seconds < FAR_SECONDS ? `${seconds.toFixed(1)} s` : formatSpan(seconds * 1000);
+}
+
+/** Who reads: the program, else the first part of its User-Agent, else the address. */
+export function who({ process, agent, remote }: LiveReader): string {
+  return process?.name || agentName(agent) || remote;
+}
+
+/** Browsers all call themselves Mozilla; what they are comes later. */
+function agentName(agent: string): string {
+  const browser = /(Firefox|Edg|Chrome|Safari)\//.exec(agent)?.[1];
+  if (agent.startsWith('Mozilla/') && browser !== undefined) return browser === 'Edg' ? 'Edge' : browser;
+  return agent.split(/[\s/]/)[0] ?? '';
+}

@@ -1,0 +1,133 @@
+import { expect, test } from "vitest"
+import { accessibility } from "../lib/axe"
+import { page, problems, server } from "../lib/stage"
+
+const json = { "Content-Type": "application/json" }
+const by = (epoch: number, seq: number) => ({
+  ...json, "Producer-Id": "order-api", "Producer-Epoch": String(epoch), "Producer-Seq": String(seq),
+})
+
+async function append(path: string, headers: Record<string, string>, body = "[1]"): Promise<number> {
+  const response = await fetch(`${server.streams}/${path}`, { method: "POST", headers, body })
+  await response.arrayBuffer()
+  return response.status
+}
+
+async function traffic(): Promise<void> {
+  await fetch(`${server.streams}/orders`, { method: "PUT", headers: json })
+  expect(await append("orders", by(3, 0), "[1,2]")).toBe(200)
+  expect(await append("orders", by(3, 0))).toBe(204)
+  expect(await append("orders", by(3, 9))).toBe(409)
+  expect(await append("orders", by(4, 0))).toBe(200)
+  expect(await append("orders", by(3, 1))).toBe(403)
+  const secret = await fetch(`${server.streams}/orders?offset=-1&access_token=s3cr3t`, { headers: { Authorization: "Bearer s3cr3t", Cookie: "s3cr3t" } })
+  await secret.arrayBuffer()
+  await (await fetch(`${server.streams}/nothing`)).arrayBuffer()
+}
+
+test("requests say why, follow live, and keep no secret", async () => {
+  await traffic()
+  await page.goto(server.link)
+  const rail = page.getByRole("complementary", { name: "Tailrace" })
+  await rail.getByText("3 rejected").waitFor()
+  await rail.getByRole("link", { name: "Requests" }).click()
+  const rows = page.getByRole("grid", { name: "Requests" }).getByRole("row")
+  await rows.getByText("order-api: expected seq 1, got 9").waitFor()
+  await rows.getByText("order-api: seq 0 ≤ last 0").waitFor()
+  await rows.getByText("order-api: epoch 3 is fenced by epoch 4").waitFor()
+  expect(await rows.count()).toBe(9)
+  expect(await accessibility(page)).toEqual([])
+
+  // What comes appears on top.
+  await append("orders", by(4, 1))
+  await rows.nth(1).getByText("order-api: message 3, epoch 4 seq 1").waitFor()
+
+  // Paused, rows stay, and what is new is counted.
+  await page.getByRole("button", { name: "Pause" }).click()
+  await append("orders", by(4, 1))
+  await page.getByRole("button", { name: "1 new" }).waitFor()
+  await rows.nth(1).getByText("seq 1").waitFor()
+  await page.getByRole("button", { name: "1 new" }).click()
+  await rows.nth(1).getByText("order-api: seq 1 ≤ last 1").waitFor()
+
+  await page.keyboard.press("r")
+  await page.waitForFunction(() => document.querySelectorAll('[aria-label="Requests"] [role="row"]').length === 4)
+  await page.getByRole("combobox", { name: "Status" }).selectOption("409")
+  await page.waitForFunction(() => document.querySelectorAll('[aria-label="Requests"] [role="row"]').length === 2)
+  await page.keyboard.press("j")
+  const detail = page.getByRole("region", { name: "Request 4" })
+  await detail.getByText("Same epoch, and a seq beyond the last one plus 1").waitFor()
+  await detail.getByText("Producer-Expected-Seq").waitFor()
+  await detail.getByText("curl -i -X POST").waitFor()
+  expect(await accessibility(page)).toEqual([])
+
+  // The state is in the address.
+  await page.reload()
+  await detail.getByText("Producer-Expected-Seq").waitFor()
+
+  await page.evaluate(() => (location.hash = "/requests?text=access_token"))
+  await rows.getByText("0 to 3").click()
+  const secret = page.getByRole("region", { name: /^Request \d+$/ })
+  await secret.getByText("offset=-1&access_token=…").waitFor()
+  await secret.getByText("not kept").first().waitFor()
+  expect(await page.content()).not.toContain("s3cr3t")
+  expect(problems.filter((line) => !line.includes("409"))).toEqual([])
+})
+
+test("a stream has its own requests, and a message its request", async () => {
+  await traffic()
+  await page.goto(server.link)
+  await page.locator('[data-state="live"]').waitFor({ state: "attached" })
+  await page.evaluate(() => (location.hash = "/s/orders?tab=requests"))
+  await page.getByRole("tab", { name: "Requests 2 rejected" }).waitFor()
+  const rows = page.getByRole("grid", { name: "Requests" }).getByRole("row")
+  await rows.getByText("order-api: messages 0 to 1, epoch 3 seq 0").click()
+  await page.getByRole("link", { name: "The 2 messages it wrote" }).click()
+  await page.getByRole("region", { name: "Message 0" }).waitFor()
+})
+
+test("without a journal the page says so", async () => {
+  await page.goto(server.link)
+  await page.locator('[data-state="live"]').waitFor({ state: "attached" })
+  server.writeConfig("journal = false\n")
+  await page.evaluate(() => (location.hash = "/requests"))
+  await page.getByText("Requests are not recorded.").waitFor()
+  await page.getByRole("link", { name: "Settings" }).first().waitFor()
+  server.writeConfig("journal = true\n")
+  await page.getByText("No request yet").waitFor()
+})
+
+test("readers are listed with their lag, and can be disconnected", async () => {
+  await fetch(`${server.streams}/chat`, { method: "PUT", headers: json })
+  const leave = new AbortController()
+  const reading = await fetch(`${server.streams}/chat?offset=now&live=sse`, { signal: leave.signal, headers: { "User-Agent": "phone/2.1" } })
+  const poll = async () => {
+    while (!leave.signal.aborted) await fetch(`${server.streams}/chat?offset=now&live=long-poll`, { signal: leave.signal }).catch(() => {})
+  }
+  void poll()
+  await page.goto(server.link)
+  await page.getByRole("link", { name: "Readers" }).click()
+  const rows = page.getByRole("grid", { name: "Readers" }).getByRole("row")
+  await rows.getByText("long-poll").waitFor()
+  await rows.getByText("SSE", { exact: true }).waitFor()
+  expect(await rows.count()).toBe(3)
+  expect(await accessibility(page)).toEqual([])
+  await page.getByRole("button", { name: /^SSE ?1$/ }).click()
+  await page.waitForFunction(() => document.querySelectorAll('[aria-label="Readers"] [role="row"]').length === 2)
+  await page.keyboard.press("j")
+  const detail = page.getByRole("region", { name: "Reader detail" })
+  await detail.getByText("phone/2.1").waitFor()
+  await detail.getByText("At the tail").waitFor()
+  if (process.platform === "linux") await detail.getByText(`pid ${process.pid}`).waitFor()
+  expect(await accessibility(page)).toEqual([])
+
+  // Disconnected, its response ends.
+  await page.getByRole("button", { name: "Disconnect", exact: true }).click()
+  for await (const _ of reading.body!) void _
+  await page.getByText("has left").waitFor()
+  await page.evaluate(() => (location.hash = "/s/chat?tab=readers"))
+  await rows.getByText("long-poll").waitFor()
+  leave.abort()
+  await page.getByText("Nobody is reading live").waitFor()
+  expect(problems).toEqual([])
+})
