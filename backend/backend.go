@@ -19,6 +19,7 @@ import (
 	"tailrace/backend/config"
 	"tailrace/backend/demo"
 	"tailrace/backend/engine"
+	"tailrace/backend/fault"
 	"tailrace/backend/inspect"
 	"tailrace/backend/journal"
 	"tailrace/backend/metrics"
@@ -65,6 +66,7 @@ type Backend struct {
 	gate   *inspect.Gate
 	recent *activity.Recorder
 	demo   *demo.Player
+	faults *fault.Set
 	// demoToken lets the demo traffic in where tokens are wanted. It never leaves this
 	// process, and no file.
 	demoToken string
@@ -132,6 +134,7 @@ func open(o Options) (_ *Backend, err error) {
 		return nil, err
 	}
 	b.recent = activity.Open(b.engine, b.store, o.Now)
+	b.faults = fault.New(b.data.local(), o.Now)
 	b.demoToken = access.NewSecret()
 	b.demo = demo.New(demo.Options{URL: b.DataURL(), Token: b.demoToken})
 	if b.gate, err = inspect.OpenGate(o.Config.DataDir); err != nil {
@@ -283,6 +286,7 @@ func (b *Backend) protocolOptions(o *Options) server.Options {
 		MaxReaders:          o.Config.MaxLiveReaders,
 		MaxReadersPerClient: o.Config.MaxLiveReadersPerClient,
 		Journal:             b.journal,
+		Faults:              b.faults,
 		Metrics:             metrics.Handler(b.engine, b.store),
 		CacheControl:        o.Config.CacheControl,
 		CORSOrigins:         o.Config.CORSOrigins,
@@ -315,6 +319,7 @@ func (b *Backend) inspectHandler(o Options) http.Handler {
 		Limits:        l,
 		Activity:      b.recent,
 		Demo:          b.demo,
+		Faults:        b.faults,
 		Journal:       b.journal,
 		Readers:       b.readers,
 		Gate:          b.gate,

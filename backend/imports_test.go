@@ -27,6 +27,7 @@ var layer = map[string]int{
 	"bench":                    1,
 	"backend/access":           1,
 	"backend/demo":             1,
+	"backend/fault":            1,
 	"backend/journal":          1,
 	"backend/localca":          1,
 	"backend/store":            1,

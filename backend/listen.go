@@ -148,3 +148,9 @@ func (l *listener) close(ctx context.Context) error {
 	}
 	return err
 }
+
+// local reports whether only this machine reaches the listener.
+func (l *listener) local() bool {
+	addr, err := netip.ParseAddrPort(l.Addr().String())
+	return err == nil && addr.Addr().Unmap().IsLoopback()
+}

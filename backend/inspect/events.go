@@ -42,6 +42,7 @@ type (
 		Bytes     float64 `json:"bytes_per_second"`
 		DiskBytes int64   `json:"disk_bytes"`
 		DemoUntil *int64  `json:"demo_until" doc:"Unix milliseconds when the demo traffic ends; null: there is none."`
+		Faults    int     `json:"faults" doc:"How many are armed: requests fail on purpose."`
 		Settings  string  `json:"settings_problem" doc:"Why the configuration file is not followed; empty: it is."`
 	}
 	// Changes are the streams that have changed since the event before.
@@ -203,7 +204,7 @@ func (f *feed) sendStats() {
 	totals, now := f.s.o.Engine.Totals(), f.s.o.Now()
 	stats := Stats{
 		Type: "stats", At: now.UnixMilli(), Streams: totals.Streams.Load(), Readers: totals.Readers.Load(), DiskBytes: f.s.diskBytes(),
-		DemoUntil: f.s.demoUntil(),
+		DemoUntil: f.s.demoUntil(), Faults: len(f.s.o.Faults.List()),
 	}
 	if f.s.o.Settings != nil {
 		stats.Settings = f.s.o.Settings.Problem()

@@ -15,6 +15,7 @@ import (
 	"tailrace/backend/activity"
 	"tailrace/backend/demo"
 	"tailrace/backend/engine"
+	"tailrace/backend/fault"
 	"tailrace/backend/journal"
 	"tailrace/backend/loopback"
 	"tailrace/backend/peer"
@@ -43,6 +44,8 @@ type Options struct {
 	ShowWindow func()
 	// Activity is what happened lately; nil: it is not recorded.
 	Activity *activity.Recorder
+	// Faults are what goes wrong on purpose; nil: nothing can.
+	Faults *fault.Set
 	// Demo plays the demo traffic; nil: nothing is served that it could use.
 	Demo *demo.Player
 	// Journal is the latest requests of the data port.
@@ -113,6 +116,7 @@ func (s *Server) describe(mux *http.ServeMux) huma.API {
 	s.registerRequests(api)
 	s.registerReaders(api)
 	s.registerSubscriptions(api)
+	s.registerFaults(api)
 	return api
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"tailrace/backend/access"
 	"tailrace/backend/engine"
+	"tailrace/backend/fault"
 	"tailrace/backend/journal"
 	"tailrace/backend/protocol"
 	"tailrace/backend/subscription"
@@ -43,6 +44,8 @@ type Options struct {
 	Tokens []access.Token
 	// Journal remembers requests; nil: nothing does.
 	Journal *journal.Journal
+	// Faults are what goes wrong on purpose; nil: nothing does.
+	Faults *fault.Set
 	// Metrics answers /metrics.
 	Metrics http.Handler
 	// Version is shown at /.
@@ -167,25 +170,58 @@ func (s *Server) serveStream(w http.ResponseWriter, r *http.Request, escaped str
 	}
 	if err == nil {
 		journal.Of(w).About(path)
-		switch r.Method {
-		case http.MethodGet:
-			err = s.read(w, r, path)
-		case http.MethodHead:
-			err = s.head(w, path)
-		case http.MethodPost:
-			err = s.append(w, r, path)
-		case http.MethodPut:
-			err = s.create(w, r, path)
-		case http.MethodDelete:
-			err = s.delete(w, path)
-		default:
-			w.Header().Set("Allow", streamMethods)
-			err = errMethod
+		if s.o.Faults.Any() && s.injected(w, r, path) {
+			return
 		}
+		err = s.operate(w, r, path)
 	}
 	if err != nil {
 		s.fail(w, r, err)
 	}
+}
+
+// operate does what a request asks of a stream.
+func (s *Server) operate(w http.ResponseWriter, r *http.Request, path string) error {
+	switch r.Method {
+	case http.MethodGet:
+		return s.read(w, r, path)
+	case http.MethodHead:
+		return s.head(w, path)
+	case http.MethodPost:
+		return s.append(w, r, path)
+	case http.MethodPut:
+		return s.create(w, r, path)
+	case http.MethodDelete:
+		return s.delete(w, path)
+	}
+	w.Header().Set("Allow", streamMethods)
+	return errMethod
+}
+
+// injected does to a request what a fault says that is armed for it, and reports
+// whether there is one.
+func (s *Server) injected(w http.ResponseWriter, r *http.Request, path string) bool {
+	f := s.o.Faults.Pick(r, path)
+	if f == nil {
+		return false
+	}
+	x := journal.Of(w)
+	behind := w
+	if x != nil {
+		x.Fault = f.String()
+		behind = x.ResponseWriter
+	}
+	f.Inject(w, behind, r, func(through http.ResponseWriter, r *http.Request) {
+		// The journal sees what the server answers, the client what the fault lets pass.
+		if x != nil {
+			x.ResponseWriter = through
+			through = x
+		}
+		if err := s.operate(through, r, path); err != nil {
+			s.fail(through, r, err)
+		}
+	})
+	return true
 }
 
 // set puts a header under the spelling of the specification.

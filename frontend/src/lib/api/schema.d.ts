@@ -142,6 +142,42 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/faults": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What is armed to go wrong */
+        get: operations["listFaults"];
+        put?: never;
+        /** Let requests go wrong for a while */
+        post: operations["armFault"];
+        /** Disarm all faults */
+        delete: operations["disarmFaults"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/faults/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Disarm a fault */
+        delete: operations["disarmFault"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/info": {
         parameters: {
             query?: never;
@@ -1083,6 +1119,125 @@ export interface components {
             /** Format: int64 */
             open: number;
         };
+        Fault: {
+            /**
+             * Format: int64
+             * @description For kinds delay, timeout and kill: how long to wait.
+             */
+            after_ms?: number;
+            /**
+             * Format: int64
+             * @description For kind cut: how much of the body passes; 0: half of its first piece.
+             */
+            bytes?: number;
+            /**
+             * Format: int64
+             * @description How often in all; 0: without end.
+             */
+            count?: number;
+            /**
+             * Format: int64
+             * @description Unix milliseconds.
+             */
+            ends: number;
+            /**
+             * Format: int64
+             * @description How often it has happened.
+             */
+            hits: number;
+            /** Format: int64 */
+            id: number;
+            /**
+             * Format: int64
+             * @description Up to this much is added to it at random.
+             */
+            jitter_ms?: number;
+            /**
+             * @description What happens: an answer with a status; a delay; the connection closed before or after the request took effect, or in the middle of the answer; the wait of a live read ended early; the connection closed after a while.
+             * @enum {string}
+             */
+            kind: "status" | "delay" | "drop-before" | "drop-after" | "cut" | "timeout" | "kill";
+            /** @description GET, HEAD, POST, PUT, DELETE; none: every method. */
+            methods?: string[];
+            /**
+             * Format: double
+             * @description Between 0 and 1; 0: always.
+             */
+            probability?: number;
+            /**
+             * Format: int64
+             * @description For kind status: seconds in Retry-After; 0: no such header.
+             */
+            retry_after?: number;
+            /**
+             * Format: int64
+             * @description How long it is armed, at most an hour; 0: five minutes.
+             */
+            seconds?: number;
+            /**
+             * Format: int64
+             * @description For kind status: between 400 and 599.
+             */
+            status?: number;
+            /** @description A path or glob; empty: every stream. */
+            streams?: string;
+            /** @description What it does, as the journal says it. */
+            words: string;
+        };
+        FaultSpec: {
+            /**
+             * Format: int64
+             * @description For kinds delay, timeout and kill: how long to wait.
+             */
+            after_ms?: number;
+            /**
+             * Format: int64
+             * @description For kind cut: how much of the body passes; 0: half of its first piece.
+             */
+            bytes?: number;
+            /**
+             * Format: int64
+             * @description How often in all; 0: without end.
+             */
+            count?: number;
+            /**
+             * Format: int64
+             * @description Up to this much is added to it at random.
+             */
+            jitter_ms?: number;
+            /**
+             * @description What happens: an answer with a status; a delay; the connection closed before or after the request took effect, or in the middle of the answer; the wait of a live read ended early; the connection closed after a while.
+             * @enum {string}
+             */
+            kind: "status" | "delay" | "drop-before" | "drop-after" | "cut" | "timeout" | "kill";
+            /** @description GET, HEAD, POST, PUT, DELETE; none: every method. */
+            methods?: string[];
+            /**
+             * Format: double
+             * @description Between 0 and 1; 0: always.
+             */
+            probability?: number;
+            /**
+             * Format: int64
+             * @description For kind status: seconds in Retry-After; 0: no such header.
+             */
+            retry_after?: number;
+            /**
+             * Format: int64
+             * @description How long it is armed, at most an hour; 0: five minutes.
+             */
+            seconds?: number;
+            /**
+             * Format: int64
+             * @description For kind status: between 400 and 599.
+             */
+            status?: number;
+            /** @description A path or glob; empty: every stream. */
+            streams?: string;
+        };
+        FaultsOutputBody: {
+            faults: components["schemas"]["Fault"][];
+        };
         FilesOutputBody: {
             files: components["schemas"]["SnapshotFile"][];
         };
@@ -1873,6 +2028,11 @@ export interface components {
             demo_until: number | null;
             /** Format: int64 */
             disk_bytes: number;
+            /**
+             * Format: int64
+             * @description How many are armed: requests fail on purpose.
+             */
+            faults: number;
             /** Format: int64 */
             readers: number;
             /** @description Why the configuration file is not followed; empty: it is. */
@@ -2399,6 +2559,124 @@ export interface operations {
                 content: {
                     "*/*": string;
                 };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    listFaults: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FaultsOutputBody"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    armFault: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["FaultSpec"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Fault"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    disarmFaults: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    disarmFault: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description Error */
             default: {
