@@ -14,7 +14,7 @@ import (
 )
 
 // askAPI calls the inspector API.
-func askAPI(t *testing.T, b *Backend, method, path string, in, out any) (status int) {
+func askAPI(t testing.TB, b *Backend, method, path string, in, out any) (status int) {
 	t.Helper()
 	body, err := json.Marshal(in)
 	if err != nil {
@@ -47,7 +47,7 @@ func askAPI(t *testing.T, b *Backend, method, path string, in, out any) (status 
 }
 
 // finish runs a job to its end.
-func finish(t *testing.T, b *Backend, path string, in any) {
+func finish(t testing.TB, b *Backend, path string, in any) {
 	t.Helper()
 	var j struct {
 		ID    int64   `json:"id"`

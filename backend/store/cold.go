@@ -114,10 +114,15 @@ func (d *DB) coldBatches(ctx context.Context, stream int64, k protocol.Kind, at 
 // readCold adds what lies in snapshots of one stream up to position to, or a part
 // of it.
 func (r *reading) readCold(ctx context.Context, stream, to int64) error {
+	began := r.from
 	for more := true; more; {
 		g, err := r.db.cold(ctx, stream, Place{ByPosition, r.from})
 		if err != nil || g == nil {
 			return err
+		}
+		if r.from > began && r.soft < len(g.data)/2 {
+			r.soft = 0 // these are large: another one would be far more than is wanted
+			return nil
 		}
 		if more, err = r.take(stream, g, to); err != nil {
 			return err

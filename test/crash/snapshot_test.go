@@ -112,25 +112,32 @@ func read(t *testing.T, url string) (digest [sha256.Size]byte, ok bool) {
 	}
 }
 
-// TestKilledDuringSnapshots kills the program while it takes and restores
-// snapshots. After each kill every recorded snapshot must verify, and a restored
-// stream must be there whole or not at all.
+// TestKilledDuringSnapshots kills the program while it takes, restores and compacts
+// snapshots. After each kill every recorded snapshot must verify, every acknowledged
+// byte must be readable wherever it lies, a restored stream must be there whole or
+// not at all, and no job may still run.
 func TestKilledDuringSnapshots(t *testing.T) {
 	dir := t.TempDir()
 	bucket := filepath.Join(dir, "bucket")
 	r := rand.New(rand.NewPCG(11, 12))
 	p := program.Start(t, dir)
-	url := p.DataURL + "/v1/stream/a"
-	send(t, http.MethodPut, url, nil)
-	chunk := make([]byte, 1<<20)
-	for range 12 {
+	send(t, http.MethodPut, p.DataURL+"/v1/stream/a", nil)
+	all := sha256.New()
+	grow := func() [sha256.Size]byte {
+		chunk := make([]byte, 1<<20)
 		for i := range chunk {
 			chunk[i] = byte(r.Uint32())
 		}
-		send(t, http.MethodPost, url, chunk)
+		send(t, http.MethodPost, p.DataURL+"/v1/stream/a", chunk)
+		all.Write(chunk)
+		return [sha256.Size]byte(all.Sum(nil))
 	}
-	want, _ := read(t, url)
+	for range 11 {
+		grow()
+	}
+	original := grow()
 	create := map[string]any{"stream": "a", "location": bucket}
+	compact := map[string]any{"streams": "a", "location": bucket}
 	var first struct {
 		job
 		Snapshot struct {
@@ -138,6 +145,7 @@ func TestKilledDuringSnapshots(t *testing.T) {
 		} `json:"snapshot"`
 	}
 	api := inspect(t, dir)
+	began := time.Now()
 	if !api.call(http.MethodPost, "/api/snapshots", create, &first.job) {
 		t.Fatal("no snapshot is taken")
 	}
@@ -146,14 +154,26 @@ func TestKilledDuringSnapshots(t *testing.T) {
 			t.Fatalf("the first snapshot: %+v", first)
 		}
 	}
+	one := time.Since(began) // on this machine, now
 
-	whole, none := 0, 0
+	whole, none, cold, failed := 0, 0, 0, 0
+	verified := map[string]bool{}
 	for round := range 20 {
+		want := grow()
 		as := fmt.Sprintf("restored-%d", round)
 		var j job
-		api.call(http.MethodPost, "/api/snapshots", create, &j)
-		api.call(http.MethodPost, "/api/snapshots/restore", map[string]any{"file": first.Snapshot.Location, "as": as}, &j)
-		time.Sleep(time.Duration(r.IntN(600)) * time.Millisecond) // a random moment, nothing is awaited
+		begin := []func(){
+			func() { api.call(http.MethodPost, "/api/snapshots/compact", compact, &j) },
+			func() { api.call(http.MethodPost, "/api/snapshots", create, &j) },
+			func() {
+				api.call(http.MethodPost, "/api/snapshots/restore", map[string]any{"file": first.Snapshot.Location, "as": as}, &j)
+			},
+		}
+		// Two run at a time: every kind comes first in turn.
+		for i := range begin {
+			begin[(i+round)%len(begin)]()
+		}
+		time.Sleep(time.Duration(r.Int64N(int64(5 * one)))) // a random moment, nothing is awaited
 		p.Kill()
 
 		p = program.Start(t, dir)
@@ -165,30 +185,68 @@ func TestKilledDuringSnapshots(t *testing.T) {
 		switch got, ok := read(t, p.DataURL+"/v1/stream/"+as); {
 		case !ok:
 			none++
-		case got != want:
+		case got != original:
 			t.Fatalf("round %d: the restored stream reads differently", round)
 		default:
 			whole++
+			send(t, http.MethodDelete, p.DataURL+"/v1/stream/"+as, nil)
 		}
-		var list struct {
-			Snapshots []struct {
-				Location string `json:"location"`
-			} `json:"snapshots"`
+		var stream struct {
+			Tail      string `json:"tail"`
+			ColdUntil string `json:"cold_until"`
 		}
-		if !api.call(http.MethodGet, "/api/snapshots", nil, &list) || len(list.Snapshots) == 0 {
-			t.Fatalf("round %d: no snapshots are listed", round)
+		if !api.call(http.MethodGet, "/api/streams/a", nil, &stream) {
+			t.Fatalf("round %d: the stream is not listed", round)
 		}
-		newest := list.Snapshots[0].Location // those before have been looked at
-		if !api.call(http.MethodPost, "/api/snapshots/verify", map[string]any{"file": newest}, &j) {
-			t.Fatalf("round %d: %s is not verified", round, newest)
+		if stream.ColdUntil == stream.Tail {
+			cold++
 		}
-		if j = api.finish(j); j.State != "done" {
-			t.Fatalf("round %d: %s is recorded, but: %v", round, newest, *j.Error)
+		var jobs struct {
+			Jobs []job `json:"jobs"`
 		}
+		if !api.call(http.MethodGet, "/api/jobs", nil, &jobs) {
+			t.Fatalf("round %d: no jobs are listed", round)
+		}
+		failed = 0
+		for _, j := range jobs.Jobs {
+			switch j.State {
+			case "running":
+				t.Fatalf("round %d: job %d still runs, after a kill", round, j.ID)
+			case "failed":
+				failed++
+			}
+		}
+		api.verifyNew(verified, round)
 	}
-	t.Logf("restored %d times whole, %d times not at all", whole, none)
+	t.Logf("restored %d times whole, %d times not at all; compacted %d times; %d jobs were listed as failed", whole, none, cold, failed)
 	p.Kill()
 	if _, err := os.Stat(filepath.Join(program.DataDir(dir), "tailrace.db")); err != nil {
 		t.Error(err)
+	}
+}
+
+// verifyNew verifies the recorded snapshots that have not been yet.
+func (i *inspector) verifyNew(verified map[string]bool, round int) {
+	i.t.Helper()
+	var list struct {
+		Snapshots []struct {
+			Location string `json:"location"`
+		} `json:"snapshots"`
+	}
+	if !i.call(http.MethodGet, "/api/snapshots", nil, &list) || len(list.Snapshots) == 0 {
+		i.t.Fatalf("round %d: no snapshots are listed", round)
+	}
+	for _, s := range list.Snapshots {
+		if verified[s.Location] {
+			continue
+		}
+		verified[s.Location] = true
+		var j job
+		if !i.call(http.MethodPost, "/api/snapshots/verify", map[string]any{"file": s.Location}, &j) {
+			i.t.Fatalf("round %d: %s is not verified", round, s.Location)
+		}
+		if j = i.finish(j); j.State != "done" {
+			i.t.Fatalf("round %d: %s is recorded, but: %v", round, s.Location, *j.Error)
+		}
 	}
 }
