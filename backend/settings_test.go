@@ -84,10 +84,10 @@ func TestConfigurationFileIsFollowed(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	write("cors_origins = [\"http://app.test\"]\ntls = false\ntargets = [\"kept=" + filepath.ToSlash(t.TempDir()) + "\"]\n")
+	write("cors_origins = [\"http://app.test\"]\ntls = false\ntargets = [\"kept=" + filepath.ToSlash(t.TempDir()) + "\"]\ncompact = [\"a/**=kept\"]\n")
 	eventually(t, "the origin is allowed", func() bool { return allows(t, b, origin) })
 	for _, s := range b.settings.Settings().Settings {
-		if want := s.Key == "tls" || s.Key == "targets"; s.Pending != want {
+		if want := s.Key == "tls" || s.Key == "targets" || s.Key == "compact"; s.Pending != want {
 			t.Errorf("%s waits for a restart: %v", s.Key, s.Pending)
 		}
 		if want := s.Key == "listen" || s.Key == "inspect" || s.Key == "data_dir"; s.Locked != want {
