@@ -27,8 +27,10 @@ GO_FILES = $(shell git ls-files -co --exclude-standard '*.go')
 
 # The built page is made again when something it is made from has changed.
 PAGE := frontend/dist/index.html
+LICENCES := frontend/public/licences.txt
 PAGE_SOURCES := $(shell find frontend/src frontend/public frontend/index.html frontend/package-lock.json \
-	frontend/vite.config.ts frontend/svelte.config.js frontend/tsconfig.json -type f 2>/dev/null)
+	frontend/vite.config.ts frontend/svelte.config.js frontend/tsconfig.json build/licences go.sum \
+	-type f ! -path $(LICENCES) 2>/dev/null)
 
 # Arguments of the program: make run ARGS="--data-dir /tmp/streams"
 ARGS ?=
@@ -58,6 +60,7 @@ headless: $(PAGE) ## Build the program without a window, which needs no C compil
 $(PAGE): $(PAGE_SOURCES)
 	@[ -d frontend/node_modules ] || scripts/setup.sh run
 	@echo "building the page"
+	@go run ./build/licences >$(LICENCES) || { rm -f $(LICENCES); false; }
 	@cd frontend && npm run --silent build -- --logLevel error
 	@touch $@
 

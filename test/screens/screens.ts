@@ -51,6 +51,15 @@ const SCREENS: Record<string, { at: string; act?: (page: Page) => Promise<void>;
   producers: { at: "/s/orders%2Feu%2Fevents?tab=producers&producer=order-api", act: (page) => page.waitForTimeout(500) },
   activity: { at: "/activity", act: (page) => page.waitForTimeout(1500) },
   settings: { at: "/settings" },
+  help: { at: "/streams", act: (page) => page.keyboard.press("?") },
+  about: {
+    at: "/streams",
+    act: async (page) => {
+      await page.keyboard.press("?")
+      await page.getByRole("button", { name: /^About Tailrace/ }).click()
+      await page.getByRole("region", { name: "Built from" }).waitFor()
+    },
+  },
   "messages-hex": { at: "/s/chat%2F4f2a%2Fturns?at=205&view=hex" },
 }
 

@@ -1,4 +1,5 @@
 import { expect, test } from "vitest"
+import { accessibility } from "../lib/axe"
 import { browser, page, problems, server } from "../lib/stage"
 
 /** Writes from outside, as an application would. */
@@ -121,4 +122,20 @@ test("a page without a link is locked, and a link opens once", async () => {
   await second.goto(link)
   await second.getByText("tailrace open").first().waitFor()
   await second.close()
+})
+
+test("About tells the version and the licences of what it is built from", async () => {
+  await page.goto(server.link)
+  await page.getByRole("button", { name: /^New stream/ }).waitFor()
+  await page.keyboard.press("?")
+  await page.getByRole("button", { name: /^About Tailrace/ }).click()
+  const about = page.getByRole("dialog", { name: "About Tailrace" })
+  const licences = about.getByRole("region", { name: "Built from" })
+  await licences.waitFor()
+  for (const part of ["modernc.org/sqlite", "svelte", "Redistribution and use in source and binary forms"]) {
+    expect(await licences.textContent()).toContain(part)
+  }
+  expect(await accessibility(page)).toEqual([])
+  await about.getByRole("button", { name: "Done" }).click()
+  await about.waitFor({ state: "detached" })
 })

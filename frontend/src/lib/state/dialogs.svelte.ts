@@ -5,7 +5,7 @@ export type OpenDialog =
   | { kind: 'append'; stream: Stream; body: string; base64: boolean }
   | { kind: 'close' | 'delete'; stream: Stream }
   | { kind: 'unsubscribe'; subscription: Subscription }
-  | { kind: 'help' };
+  | { kind: 'help' | 'about' };
 
 /** Where a new stream branches off; an empty offset is the tail. */
 export interface ForkPoint {
@@ -41,6 +41,10 @@ class Dialogs {
 
   help(): void {
     this.current = { kind: 'help' };
+  }
+
+  about(): void {
+    this.current = { kind: 'about' };
   }
 
   done(): void {
