@@ -4,7 +4,10 @@ import (
 	"fmt"
 	"net/http/httptest"
 	"net/url"
+	"slices"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -113,4 +116,55 @@ func TestEventsTellOfRequests(t *testing.T) {
 	if e := f.next("requests"); e["last"] != 2.0 || e["stream_all"] != 2.0 || e["stream_rejected"] != 1.0 || e["on"] != true {
 		t.Errorf("then %v", e)
 	}
+}
+
+func TestLanes(t *testing.T) {
+	p := newPage(t)
+	p.call("PUT", of("a", ""), `{"content_type":"text/plain"}`, 201, nil)
+	p.sent("a", 3, 5, 200, journal.Outcome{Decision: journal.Stored})
+	p.sent("a", 4, 0, 200, journal.Outcome{Decision: journal.Stored})
+	p.sent("a", 3, 6, 403, journal.Outcome{Decision: journal.Fenced})
+	p.sent("a", 4, 9, 409, journal.Outcome{Decision: journal.Gap, Incarnation: 7}) // of another stream
+	p.sent("b", 4, 9, 409, journal.Outcome{Decision: journal.Gap})
+	// A live read that began before the time that is shown ends last.
+	x := p.journal.Begin(httptest.NewRecorder(), httptest.NewRequest("GET", "http://localhost:4437/v1/stream/a?offset=now&live=sse", nil))
+	x.Began = x.Began.Add(-2 * time.Hour)
+	x.About("a")
+	x.Decide(journal.Outcome{Decision: journal.Live})
+	x.End()
+	var list LaneList
+	p.call("GET", of("a", "/lanes?seconds=3600"), "", 200, &list)
+	for i := range list.Lanes {
+		for k := range list.Lanes[i].Marks {
+			if at := list.Lanes[i].Marks[k].At; at < list.From || at > list.To {
+				t.Errorf("a mark at %d, not between %d and %d", at, list.From, list.To)
+			}
+			list.Lanes[i].Marks[k].At = 0
+		}
+	}
+	// One step is 15 seconds long here.
+	want := []Lane{
+		{"w", 3, []LaneMark{{0, "fenced", 1, 6, 6}, {0, "stored", 1, 5, 5}}},
+		{"w", 4, []LaneMark{{0, "stored", 1, 0, 0}}},
+	}
+	slices.SortFunc(list.Lanes[0].Marks, func(a, b LaneMark) int { return strings.Compare(a.Decision, b.Decision) })
+	if diff := cmp.Diff(want, list.Lanes); diff != "" || list.Whole {
+		t.Errorf("%+v: %s", list, diff)
+	}
+	p.call("GET", of("none", "/lanes"), "", 404, nil)
+}
+
+func TestOrigin(t *testing.T) {
+	p := newPage(t)
+	p.call("PUT", of("a", ""), `{"content_type":"application/json","body":"[1,2,3]"}`, 201, nil)
+	p.sent("a", 0, 0, 200, journal.Outcome{Decision: journal.Stored, First: 1, Count: 2})
+	p.sent("a", 0, 1, 200, journal.Outcome{Decision: journal.Stored, First: 0, Count: 1, Incarnation: 1})
+	for ordinal, request := range map[int]uint64{0: 0, 1: 1, 2: 1} {
+		var got MessageOrigin
+		p.call("GET", of("a", fmt.Sprintf("/messages/%d/origin", ordinal)), "", 200, &got)
+		if (got.Request == nil) != (request == 0) || (got.Request != nil && got.Request.ID != request) || got.Readers != 0 {
+			t.Errorf("message %d: %+v", ordinal, got)
+		}
+	}
+	p.call("GET", of("a", "/messages/3/origin"), "", 404, nil)
 }

@@ -115,6 +115,8 @@ func (s *Server) describe(mux *http.ServeMux) huma.API {
 	s.registerLineage(api)
 	s.registerRequests(api)
 	s.registerReaders(api)
+	s.registerLanes(api)
+	s.registerOrigin(api)
 	s.registerSubscriptions(api)
 	s.registerFaults(api)
 	return api

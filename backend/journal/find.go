@@ -155,3 +155,14 @@ func lower(to, b []byte) []byte {
 	}
 	return to
 }
+
+// Each calls a function with the entries of a stream, newest first, until it
+// returns false.
+func (j *Journal) Each(stream string, f func(*Entry) bool) {
+	v, path := j.view(), []byte(stream)
+	for id, r := range v.backwards {
+		if bytes.Equal(path, r.stream()) && !f(r.entry(id)) {
+			return
+		}
+	}
+}

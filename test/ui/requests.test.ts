@@ -76,6 +76,11 @@ test("requests say why, follow live, and keep no secret", async () => {
 
 test("a stream has its own requests, and a message its request", async () => {
   await traffic()
+  const leave = new AbortController()
+  for (const offset of ["-1", "now"]) {
+    const response = await fetch(`${server.streams}/orders?offset=${offset}&live=sse`, { signal: leave.signal })
+    void response.body?.pipeTo(new WritableStream()).catch(() => {})
+  }
   await page.goto(server.link)
   await page.locator('[data-state="live"]').waitFor({ state: "attached" })
   await page.evaluate(() => (location.hash = "/s/orders?tab=requests"))
@@ -83,7 +88,32 @@ test("a stream has its own requests, and a message its request", async () => {
   const rows = page.getByRole("grid", { name: "Requests" }).getByRole("row")
   await rows.getByText("order-api: messages 0 to 1, epoch 3 seq 0").click()
   await page.getByRole("link", { name: "The 2 messages it wrote" }).click()
-  await page.getByRole("region", { name: "Message 0" }).waitFor()
+  const message = page.getByRole("region", { name: "Message 0" })
+  await message.getByText("2 of 2").waitFor()
+  await message.getByRole("button", { name: "POST" }).click()
+  await page.getByRole("region", { name: /^Request \d+$/ }).getByText("order-api: messages 0 to 1").waitFor()
+  leave.abort()
+})
+
+test("producers show what became of their appends, and where a rival was fenced", async () => {
+  await traffic()
+  await page.goto(server.link)
+  await page.locator('[data-state="live"]').waitFor({ state: "attached" })
+  await page.evaluate(() => (location.hash = "/s/orders?tab=producers"))
+  const row = page.getByRole("grid", { name: "Producers" }).getByRole("row").nth(1)
+  await row.getByText("order-api").waitFor()
+  // Epoch, last seq, accepted, duplicates, gaps, fenced.
+  const cells = await row.getByRole("gridcell").allInnerTexts()
+  expect([cells[1], cells[2], ...cells.slice(4, 8)]).toEqual(["4", "0", "2", "1", "1", "1"])
+  expect(cells[8]).toMatch(/from 3 by /)
+  await page.getByRole("img", { name: /Epoch 3 of order-api: .*1 fenced/ }).waitFor()
+  await page.getByRole("img", { name: "Epoch 4 of order-api: 1 stored" }).waitFor()
+  await page.keyboard.press("j")
+  await page.getByText("200, fences epoch 4").waitFor()
+  expect(await accessibility(page)).toEqual([])
+  await append("orders", by(4, 1))
+  await page.getByRole("img", { name: "Epoch 4 of order-api: 2 stored" }).waitFor()
+  expect(problems).toEqual([])
 })
 
 test("without a journal the page says so", async () => {

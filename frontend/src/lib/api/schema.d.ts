@@ -557,6 +557,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/streams/{path}/lanes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What became of producers' appends lately */
+        get: operations["listLanes"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/streams/{path}/lineage": {
         parameters: {
             query?: never;
@@ -601,6 +618,23 @@ export interface paths {
         };
         /** The original bytes of a message */
         get: operations["getMessageBody"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/streams/{path}/messages/{ordinal}/origin": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Which request wrote a message, and which readers have it */
+        get: operations["getMessageOrigin"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1414,6 +1448,46 @@ export interface components {
             inherited: components["schemas"]["Inherited"];
             stream: components["schemas"]["Stream"];
         };
+        Lane: {
+            /** Format: int64 */
+            epoch: number;
+            /** @description The oldest first. */
+            marks: components["schemas"]["LaneMark"][];
+            producer: string;
+        };
+        LaneList: {
+            /**
+             * Format: int64
+             * @description Unix milliseconds.
+             */
+            from: number;
+            /** @description By producer and epoch. */
+            lanes: components["schemas"]["Lane"][];
+            /** Format: int64 */
+            to: number;
+            /** @description The journal reaches back that far. */
+            whole: boolean;
+        };
+        LaneMark: {
+            /**
+             * Format: int64
+             * @description Unix milliseconds of the first.
+             */
+            at: number;
+            /** Format: int64 */
+            count: number;
+            decision: string;
+            /**
+             * Format: int64
+             * @description The highest.
+             */
+            high: number;
+            /**
+             * Format: int64
+             * @description The lowest sequence number.
+             */
+            low: number;
+        };
         Limits: {
             /** Format: int64 */
             max_body_bytes: number;
@@ -1541,6 +1615,34 @@ export interface components {
              */
             total: number;
         };
+        MessageOrigin: {
+            /**
+             * Format: int64
+             * @description How many of them have been sent it, or began behind it.
+             */
+            delivered: number;
+            /**
+             * Format: int64
+             * @description Open live readers of the stream.
+             */
+            readers: number;
+            /** @description The request that wrote it; null: the journal does not hold it, or not any more. */
+            request: components["schemas"]["Origin"];
+        };
+        Origin: {
+            agent: string;
+            /** Format: int64 */
+            id: number;
+            method: string;
+            /** @description The local program at that address now; null: not known. */
+            process: components["schemas"]["Process"];
+            remote: string;
+            /**
+             * Format: int64
+             * @description Microseconds.
+             */
+            took: number;
+        } | null;
         Place: {
             /** @description Used for this call only, and stored nowhere; else the server's own. */
             credentials?: components["schemas"]["Credentials"];
@@ -3602,6 +3704,40 @@ export interface operations {
             };
         };
     };
+    listLanes: {
+        parameters: {
+            query?: {
+                seconds?: number;
+            };
+            header?: never;
+            path: {
+                /** @description Stream path, percent-encoded as one segment. */
+                path: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LaneList"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
     getLineage: {
         parameters: {
             query?: never;
@@ -3733,6 +3869,39 @@ export interface operations {
                 };
                 content: {
                     "application/octet-stream": string;
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    getMessageOrigin: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Stream path, percent-encoded as one segment. */
+                path: string;
+                ordinal: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MessageOrigin"];
                 };
             };
             /** @description Error */

@@ -5,8 +5,10 @@ import type {
   Body,
   CreateRequest,
   FilterProgress,
+  LanePage,
   Lineage,
   Message,
+  MessageOrigin,
   MessagePage,
   Producer,
   Stream,
@@ -73,6 +75,16 @@ export async function readBody(path: string, ordinal: number, max?: number, sign
 export async function seek(path: string, to: { offset: string } | { time: number }): Promise<number> {
   const { ordinal } = await call<{ ordinal: number }>('GET', `${at(path)}/seek`, { query: to });
   return ordinal;
+}
+
+/** What became of the appends of producers in the last seconds. */
+export function listLanes(path: string, seconds: number, signal?: AbortSignal): Promise<LanePage> {
+  return call('GET', `${at(path)}/lanes`, { query: { seconds }, signal });
+}
+
+/** Which request wrote a message, and which readers have it. */
+export function readOrigin(path: string, ordinal: number, signal?: AbortSignal): Promise<MessageOrigin> {
+  return call('GET', `${at(path)}/messages/${ordinal}/origin`, { signal });
 }
 
 export async function listProducers(path: string, signal?: AbortSignal): Promise<Producer[]> {

@@ -46,6 +46,9 @@ export type ReaderPage = Schemas['ReaderList'];
 type ReadersQuery = NonNullable<operations['listReaders']['parameters']['query']>;
 /** The mode comes from the address bar. */
 export type ReaderQuery = Omit<ReadersQuery, 'mode'> & { mode?: string };
+export type LanePage = Schemas['LaneList'];
+export type Lane = Schemas['Lane'];
+export type MessageOrigin = Schemas['MessageOrigin'];
 export type JournalState = Schemas['Requests'];
 export type Stats = Schemas['Stats'];
 export type Tail = Schemas['Tail'];
