@@ -420,3 +420,43 @@ func TestTheOnlyCopyIsNeverPruned(t *testing.T) {
 		t.Errorf("pruned afterwards: %+v, %v", pruned, err)
 	}
 }
+
+// TestAppendsGoOnDuringCompaction appends while a stream is compacted again and
+// again: nothing that was appended behind a cold run may go with it.
+func TestAppendsGoOnDuringCompaction(t *testing.T) {
+	dir, keep := t.TempDir(), filepath.Join(t.TempDir(), "keep")
+	w := openWorld(t, dir, nil)
+	w.stream(t, "a", "text/plain", "begin\n")
+	stop, finished := make(chan struct{}), make(chan string)
+	go func() {
+		want := "begin\n"
+		for i := 0; ; i++ {
+			select {
+			case <-stop:
+				finished <- want
+				return
+			default:
+			}
+			line := fmt.Sprintf("%d %s\n", i, strings.Repeat("x", 3000))
+			r := &engine.AppendRequest{ContentType: "text/plain", Payload: protocol.Payload{Data: []byte(line), Sizes: []int{len(line)}}}
+			if _, err := w.engine.Append("a", r); err != nil {
+				t.Error(err)
+			}
+			want += line
+		}
+	}()
+	for range 8 {
+		if _, err := w.compact("a", keep); err != nil {
+			t.Error(err)
+		}
+	}
+	close(stop)
+	want := <-finished
+	until(t, func() bool { return noHot(t, w) })
+	w.close(t)
+	w = openWorld(t, dir, nil)
+	defer w.close(t)
+	if got := w.content(t, "a"); string(got.Wire) != want {
+		t.Errorf("%d bytes are left of %d", len(got.Wire), len(want))
+	}
+}
