@@ -22,6 +22,7 @@ import (
 	"tailrace/backend/fault"
 	"tailrace/backend/inspect"
 	"tailrace/backend/journal"
+	"tailrace/backend/lint"
 	"tailrace/backend/metrics"
 	"tailrace/backend/protocol"
 	"tailrace/backend/server"
@@ -67,6 +68,7 @@ type Backend struct {
 	recent *activity.Recorder
 	demo   *demo.Player
 	faults *fault.Set
+	lint   *lint.Linter
 	// demoToken lets the demo traffic in where tokens are wanted. It never leaves this
 	// process, and no file.
 	demoToken string
@@ -103,7 +105,8 @@ func open(o Options) (_ *Backend, err error) {
 	if o.Log == nil {
 		o.Log = slog.Default()
 	}
-	b := &Backend{done: make(chan struct{}), journal: journal.New(journal.Options{Bytes: journalBytes(&o.Config)})}
+	b := &Backend{done: make(chan struct{}), lint: new(lint.Linter)}
+	b.journal = journal.New(journal.Options{Bytes: journalBytes(&o.Config), Observe: b.lint.Observe})
 	base, cancel := context.WithCancel(context.Background())
 	b.cancel = cancel
 	defer func() {
@@ -320,6 +323,7 @@ func (b *Backend) inspectHandler(o Options) http.Handler {
 		Activity:      b.recent,
 		Demo:          b.demo,
 		Faults:        b.faults,
+		Lint:          b.lint,
 		Journal:       b.journal,
 		Readers:       b.readers,
 		Gate:          b.gate,

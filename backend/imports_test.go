@@ -28,6 +28,7 @@ var layer = map[string]int{
 	"backend/access":           1,
 	"backend/demo":             1,
 	"backend/fault":            1,
+	"backend/lint":             2,
 	"backend/journal":          1,
 	"backend/localca":          1,
 	"backend/store":            1,

@@ -17,6 +17,7 @@ import (
 	"tailrace/backend/engine"
 	"tailrace/backend/fault"
 	"tailrace/backend/journal"
+	"tailrace/backend/lint"
 	"tailrace/backend/loopback"
 	"tailrace/backend/peer"
 	"tailrace/backend/protocol"
@@ -46,6 +47,8 @@ type Options struct {
 	Activity *activity.Recorder
 	// Faults are what goes wrong on purpose; nil: nothing can.
 	Faults *fault.Set
+	// Lint watches what clients do; nil: nobody does.
+	Lint *lint.Linter
 	// Demo plays the demo traffic; nil: nothing is served that it could use.
 	Demo *demo.Player
 	// Journal is the latest requests of the data port.
@@ -119,6 +122,7 @@ func (s *Server) describe(mux *http.ServeMux) huma.API {
 	s.registerOrigin(api)
 	s.registerSubscriptions(api)
 	s.registerFaults(api)
+	s.registerFindings(api)
 	return api
 }
 

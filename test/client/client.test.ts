@@ -9,6 +9,8 @@ beforeAll(async () => {
 })
 
 afterAll(async () => {
+  // A client that does everything right gives no cause for a finding.
+  expect(await server.findings()).toEqual([])
   expect(await server.stop()).toBe(0)
 })
 

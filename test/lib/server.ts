@@ -39,10 +39,26 @@ export class Server {
     writeFileSync(this.configFile, text)
   }
 
+  /** Runs a command of the program on this server, and returns what it prints. */
+  async run(...args: string[]): Promise<string> {
+    return (await promisify(execFile)(process.env.TAILRACE_BIN!, [...args, "--data-dir", join(this.dir, "data")])).stdout.trim()
+  }
+
   /** Another link; the printed one works once. */
-  async freshLink(): Promise<string> {
-    const out = await promisify(execFile)(process.env.TAILRACE_BIN!, ["open", "--print", "--data-dir", join(this.dir, "data")])
-    return out.stdout.trim()
+  freshLink(): Promise<string> {
+    return this.run("open", "--print")
+  }
+
+  /** What the server has against its clients: the rules, with the request that showed each. */
+  async findings(): Promise<{ rule: string; request: string }[]> {
+    const code = (await this.freshLink()).replace(/^.*#code=/, "")
+    const headers = { "Content-Type": "application/json" }
+    const session = await fetch(`${this.inspectorUrl}/api/session`, { method: "POST", headers, body: JSON.stringify({ code }) })
+    const { token } = (await session.json()) as { token: string }
+    const response = await fetch(`${this.inspectorUrl}/api/findings`, { headers: { Authorization: `Bearer ${token}` } })
+    const { findings, watching } = (await response.json()) as { findings: { rule: string; request: string }[]; watching: boolean }
+    if (!watching) throw new Error("nobody watched")
+    return findings.map(({ rule, request }) => ({ rule, request }))
   }
 
   static async start(...flags: string[]): Promise<Server> {

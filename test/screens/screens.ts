@@ -16,12 +16,15 @@ const THEMES = ["light", "dark"] as const
 let browser: Browser
 let server: Server
 let empty: Server
+let lively: Server
 
 beforeAll(async () => {
   mkdirSync(OUT, { recursive: true })
   browser = await launch()
   server = await Server.start()
   empty = await Server.start()
+  lively = await Server.start()
+  await lively.run("demo", "--for", "1h")
   await seed(server)
 })
 
@@ -29,10 +32,11 @@ afterAll(async () => {
   await browser.close()
   await server.stop()
   await empty.stop()
+  await lively.stop()
 })
 
 /** What is to be on the picture: where to go, and what to do there. */
-const SCREENS: Record<string, { at: string; act?: (page: Page) => Promise<void>; empty?: boolean }> = {
+const SCREENS: Record<string, { at: string; act?: (page: Page) => Promise<void>; empty?: boolean; lively?: boolean }> = {
   "first-run": { at: "/streams", empty: true },
   streams: { at: "/streams?stream=chat%2F4f2a%2Fturns" },
   "streams-create": { at: "/streams", act: (page) => page.keyboard.press("n") },
@@ -49,6 +53,20 @@ const SCREENS: Record<string, { at: string; act?: (page: Page) => Promise<void>;
   readers: { at: "/readers", act: async (page) => { await page.waitForTimeout(1200); await page.keyboard.press("j"); await page.waitForTimeout(300) } },
   "readers-none": { at: "/readers", empty: true },
   producers: { at: "/s/orders%2Feu%2Fevents?tab=producers&producer=order-api", act: (page) => page.waitForTimeout(500) },
+  demo: { at: "/streams", lively: true },
+  forks: { at: "/s/demo%2Fchat%2Fsupport?tab=forks", lively: true },
+  subscriptions: { at: "/subscriptions?id=demo-mailer", lively: true, act: (page) => page.waitForTimeout(1000) },
+  findings: { at: "/findings", lively: true, act: (page) => page.waitForTimeout(1000) },
+  faults: {
+    at: "/faults",
+    lively: true,
+    act: async (page) => {
+      await page.getByLabel("Times").fill("1")
+      await page.getByRole("textbox", { name: "Streams" }).fill("checkout/**")
+      await page.getByRole("button", { name: "Arm" }).click()
+      await page.waitForTimeout(1500)
+    },
+  },
   activity: { at: "/activity", act: (page) => page.waitForTimeout(1500) },
   settings: { at: "/settings" },
   help: { at: "/streams", act: (page) => page.keyboard.press("?") },
@@ -88,7 +106,7 @@ for (const theme of THEMES) {
 
       for (const [name, screen] of Object.entries(SCREENS)) {
         test(name, async () => {
-          const page = await open(screen.empty ? empty : server)
+          const page = await open(screen.empty ? empty : screen.lively ? lively : server)
           await page.keyboard.press("Escape")
           await page.evaluate((at) => (location.hash = at), screen.at)
           await page.waitForTimeout(400)

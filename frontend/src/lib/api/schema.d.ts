@@ -178,6 +178,24 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/findings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What clients do against the protocol's intention */
+        get: operations["listFindings"];
+        put?: never;
+        post?: never;
+        /** Forget all findings */
+        delete: operations["forgetFindings"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/info": {
         parameters: {
             query?: never;
@@ -1292,6 +1310,39 @@ export interface components {
              * @description Messages of the stream when the filter began: it stops there.
              */
             total: number;
+        };
+        Finding: {
+            /** @description Address and user agent. */
+            client: string;
+            /**
+             * Format: int64
+             * @description How often it was found.
+             */
+            count: number;
+            /**
+             * Format: int64
+             * @description Unix milliseconds.
+             */
+            first: number;
+            /**
+             * Format: int64
+             * @description Unix milliseconds.
+             */
+            last: number;
+            /** @description The last one that showed it. */
+            request: string;
+            rule: string;
+            /** @description Of the specification. */
+            section: string;
+            stream: string;
+            /** @description What the client does, and what it should do. */
+            words: string;
+        };
+        FindingsOutputBody: {
+            /** @description The latest first. */
+            findings: components["schemas"]["Finding"][];
+            /** @description False: the journal is off, so nobody watches. */
+            watching: boolean;
         };
         Fork: {
             /** @description Path of the source. */
@@ -2769,6 +2820,62 @@ export interface operations {
             path: {
                 id: number;
             };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    listFindings: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FindingsOutputBody"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    forgetFindings: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
             cookie?: never;
         };
         requestBody?: never;

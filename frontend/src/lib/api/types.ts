@@ -30,6 +30,7 @@ export type SubscriptionDetail = Schemas['SubscriptionDetail'];
 export type SubscriptionList = Schemas['SubscriptionsOutputBody'];
 export type Fault = Schemas['Fault'];
 export type FaultSpec = Schemas['FaultSpec'];
+export type FindingList = Schemas['FindingsOutputBody'];
 export type DemoState = Schemas['DemoState'];
 export type Setting = Schemas['Setting'];
 export type SettingsState = Schemas['SettingsState'];

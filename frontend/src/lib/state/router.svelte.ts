@@ -2,7 +2,16 @@
  * Where the person is, kept in the URL's fragment so that it survives reload:
  * `#/streams?filter=…`, `#/s/<encoded path>?tab=…&at=…&view=…`, and a word for every other screen.
  */
-const SCREENS = ['streams', 'readers', 'requests', 'subscriptions', 'faults', 'activity', 'settings'] as const;
+const SCREENS = [
+  'streams',
+  'readers',
+  'requests',
+  'subscriptions',
+  'findings',
+  'faults',
+  'activity',
+  'settings',
+] as const;
 export type Screen = (typeof SCREENS)[number];
 export type Place = { view: Screen } | { view: 'stream'; path: string };
 
@@ -64,6 +73,10 @@ export function subscriptionsHref(query: Query = {}): string {
 
 export function faultsHref(query: Query = {}): string {
   return hrefOf({ view: 'faults' }, paramsOf(query));
+}
+
+export function findingsHref(): string {
+  return hrefOf({ view: 'findings' }, new URLSearchParams());
 }
 
 export function settingsHref(): string {
