@@ -1,4 +1,5 @@
-import { mkdirSync } from "node:fs"
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
 import { join } from "node:path"
 import type { Browser, Page } from "playwright-core"
 import { afterAll, beforeAll, describe, test } from "vitest"
@@ -17,15 +18,21 @@ let browser: Browser
 let server: Server
 let empty: Server
 let lively: Server
+/** Where snapshots lie. */
+let kept: string
 
 beforeAll(async () => {
   mkdirSync(OUT, { recursive: true })
   browser = await launch()
-  server = await Server.start()
+  kept = mkdtempSync(join(tmpdir(), "tailrace-kept-"))
+  server = await Server.start("--targets", `backups=${kept},lost=/nowhere/at/all`)
   empty = await Server.start()
   lively = await Server.start()
   await lively.run("demo", "--for", "1h")
   await seed(server)
+  await server.run("snapshot", "create", "orders/eu/events", "--target", "backups")
+  await server.run("snapshot", "create", "chat/4f2a/turns", "--target", "backups")
+  await server.run("snapshot", "create", "jobs/build-380/output", "--to", kept)
 })
 
 afterAll(async () => {
@@ -33,6 +40,7 @@ afterAll(async () => {
   await server.stop()
   await empty.stop()
   await lively.stop()
+  rmSync(kept, { recursive: true, force: true })
 })
 
 /** What is to be on the picture: where to go, and what to do there. */
@@ -68,6 +76,14 @@ const SCREENS: Record<string, { at: string; act?: (page: Page) => Promise<void>;
     },
   },
   activity: { at: "/activity", act: (page) => page.waitForTimeout(1500) },
+  snapshots: { at: "/snapshots" },
+  "snapshots-selected": { at: "/snapshots?snapshot=2" },
+  "snapshots-stream": { at: "/s/chat%2F4f2a%2Fturns?tab=snapshots&snapshot=1" },
+  "snapshots-empty": { at: "/snapshots", empty: true },
+  "snapshots-take": { at: "/snapshots", act: (page) => page.keyboard.press("n") },
+  "snapshots-prune": { at: "/snapshots", act: async (page) => { await page.getByRole("button", { name: /^More: restore/ }).click(); await page.getByRole("menuitem", { name: /Prune/ }).click(); await page.getByRole("button", { name: "Show what goes" }).click() } },
+  export: { at: "/s/chat%2F4f2a%2Fturns?by=path&find=" + encodeURIComponent('$.kind != "delta"'), act: (page) => page.getByRole("button", { name: "Export" }).click() },
+  import: { at: "/s/chat%2F4f2a%2Fturns", act: async (page) => { await page.getByRole("button", { name: /^More/ }).click(); await page.getByRole("menuitem", { name: /Import/ }).click() } },
   settings: { at: "/settings" },
   help: { at: "/streams", act: (page) => page.keyboard.press("?") },
   about: {

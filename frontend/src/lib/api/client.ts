@@ -7,6 +7,8 @@ type Query = Record<string, string | number | boolean | undefined>;
 interface Call {
   query?: Query;
   body?: unknown;
+  /** Sent as it is, instead of a JSON body. */
+  file?: Blob;
   signal?: AbortSignal;
 }
 
@@ -41,16 +43,17 @@ export function whenLocked(handler: () => void): void {
 }
 
 /** Sends one call and returns the successful response; throws ApiError, OfflineError or the abort. */
-export async function send(method: string, path: string, { query, body, signal }: Call = {}): Promise<Response> {
+export async function send(method: string, path: string, { query, body, file, signal }: Call = {}): Promise<Response> {
   const headers = new Headers();
   if (token !== null) headers.set('Authorization', `Bearer ${token}`);
-  if (body !== undefined) headers.set('Content-Type', 'application/json');
+  if (file !== undefined) headers.set('Content-Type', 'application/octet-stream');
+  else if (body !== undefined) headers.set('Content-Type', 'application/json');
   let response: Response;
   try {
     response = await fetch(path + queryString(query), {
       method,
       headers,
-      body: body === undefined ? undefined : JSON.stringify(body),
+      body: file ?? (body === undefined ? undefined : JSON.stringify(body)),
       signal,
       cache: 'no-store',
     });

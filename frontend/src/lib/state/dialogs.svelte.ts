@@ -1,10 +1,15 @@
-import type { Stream, Subscription } from '$lib/api/types';
+import type { Snapshot, Stream, Subscription } from '$lib/api/types';
 
 export type OpenDialog =
   | { kind: 'create'; path: string; fork: ForkPoint | null }
   | { kind: 'append'; stream: Stream; body: string; base64: boolean }
   | { kind: 'close' | 'delete'; stream: Stream }
   | { kind: 'unsubscribe'; subscription: Subscription }
+  | { kind: 'export'; stream: Stream }
+  | { kind: 'import'; stream: Stream | null }
+  | { kind: 'snapshot' | 'compact'; path: string }
+  | { kind: 'restore'; snapshot: Snapshot | null }
+  | { kind: 'prune' }
   | { kind: 'help' | 'about' };
 
 /** Where a new stream branches off; an empty offset is the tail. */
@@ -37,6 +42,29 @@ class Dialogs {
 
   unsubscribe(subscription: Subscription): void {
     this.current = { kind: 'unsubscribe', subscription };
+  }
+
+  exportFile(stream: Stream): void {
+    this.current = { kind: 'export', stream };
+  }
+
+  /** Appends a file to a stream; null: to one that is named then. */
+  importFile(stream: Stream | null): void {
+    this.current = { kind: 'import', stream };
+  }
+
+  /** Takes a snapshot, or makes a stream be read from one; an empty path is filled in then. */
+  snapshot(kind: 'snapshot' | 'compact', path: string): void {
+    this.current = { kind, path };
+  }
+
+  /** Brings a stream back; null: from a file that is named then. */
+  restore(snapshot: Snapshot | null): void {
+    this.current = { kind: 'restore', snapshot };
+  }
+
+  prune(): void {
+    this.current = { kind: 'prune' };
   }
 
   help(): void {

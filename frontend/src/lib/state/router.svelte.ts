@@ -9,6 +9,7 @@ const SCREENS = [
   'subscriptions',
   'findings',
   'faults',
+  'snapshots',
   'activity',
   'settings',
 ] as const;
@@ -89,6 +90,10 @@ export function requestsHref(query: Query = {}): string {
 
 export function readersHref(query: Query = {}): string {
   return hrefOf({ view: 'readers' }, paramsOf(query));
+}
+
+export function snapshotsHref(): string {
+  return hrefOf({ view: 'snapshots' }, new URLSearchParams());
 }
 
 export function activityHref(): string {

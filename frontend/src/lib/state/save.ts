@@ -14,6 +14,14 @@ export function saveBytes(bytes: Uint8Array<ArrayBuffer>, name: string): void {
   setTimeout(() => URL.revokeObjectURL(url), 60_000);
 }
 
+/** Lets the browser save what is at an address by itself, however large it is. */
+export function download(url: string, name: string): void {
+  const link = document.createElement('a');
+  link.href = url;
+  link.download = name;
+  link.click();
+}
+
 /** A name for what a message is kept as: the path's last part, the ordinal and what it is. */
 export function messageFile(path: string, ordinal: number, what: 'JSON' | 'text' | 'binary'): string {
   const leaf = (path.split('/').at(-1) ?? '').replace(/[^\w.-]+/g, '_') || 'message';

@@ -1,0 +1,87 @@
+import { isAbort, reason } from '$lib/api/errors';
+import { cancelJob, listJobs, listSnapshots, listTargets, verifySnapshot } from '$lib/api/snapshots';
+import type { Job, Snapshot, SnapshotTask, Target } from '$lib/api/types';
+import { toasts } from './toasts.svelte';
+
+/** While a job runs it is looked at so often, else more rarely. */
+const BUSY_MS = 500;
+const IDLE_MS = 3000;
+
+/** Recorded snapshots, of all streams or of one, with targets and jobs. */
+export class SnapshotList {
+  readonly stream: string | null;
+  snapshots = $state.raw<Snapshot[]>([]);
+  tasks = $state.raw<SnapshotTask[]>([]);
+  targets = $state.raw<Target[]>([]);
+  jobs = $state.raw<Job[]>([]);
+  loaded = $state(false);
+  error = $state<string | null>(null);
+
+  readonly running = $derived(this.jobs.filter(({ state }) => state === 'running'));
+
+  #controller = new AbortController();
+  #timer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(stream: string | null) {
+    this.stream = stream;
+  }
+
+  /** Stays fresh until the returned function is called. */
+  start(): () => void {
+    void this.load();
+    return () => {
+      clearTimeout(this.#timer);
+      this.#controller.abort();
+    };
+  }
+
+  async load(): Promise<void> {
+    clearTimeout(this.#timer);
+    const { signal } = this.#controller;
+    try {
+      if (!document.hidden) {
+        const [list, jobs, targets] = await Promise.all([
+          listSnapshots(this.stream, signal),
+          listJobs(signal),
+          listTargets(signal),
+        ]);
+        this.snapshots = list.snapshots;
+        this.tasks = list.tasks;
+        this.jobs = jobs;
+        this.targets = targets;
+        this.loaded = true;
+        this.error = null;
+      }
+    } catch (error) {
+      if (isAbort(error)) return;
+      this.error = reason(error);
+    }
+    clearTimeout(this.#timer);
+    if (!signal.aborted) {
+      this.#timer = setTimeout(() => void this.load(), this.running.length > 0 ? BUSY_MS : IDLE_MS);
+    }
+  }
+
+  /** The last job that was about a file, if it did not go well or still runs. */
+  trouble(snapshot: Snapshot): Job | undefined {
+    const last = this.jobs.find(({ kind, subject }) => kind === 'verify' && subject === snapshot.location);
+    return last?.state === 'done' ? undefined : last;
+  }
+
+  async verify(snapshot: Snapshot): Promise<void> {
+    await this.#do(() => verifySnapshot(snapshot));
+  }
+
+  async cancel(job: Job): Promise<void> {
+    await this.#do(() => cancelJob(job.id));
+  }
+
+  async #do(work: () => Promise<unknown>): Promise<void> {
+    try {
+      await work();
+      await this.load();
+    } catch (error) {
+      toasts.failed('That did not work', reason(error));
+    }
+  }
+}
