@@ -87,7 +87,7 @@ test("a snapshot is taken, verified, restored and pruned", async () => {
   await page.getByRole("menuitem", { name: /Prune/ }).click()
   const prune = page.getByRole("alertdialog", { name: "Prune old snapshots" })
   await prune.getByLabel("Keep the newest").fill("1")
-  await prune.getByLabel("and those of the last days").fill("0")
+  await prune.getByLabel("Or younger, in days").fill("0")
   await prune.getByRole("button", { name: "Show what goes" }).click()
   await prune.getByText("1 file").waitFor()
   expect(await accessibility(page)).toEqual([])
@@ -96,7 +96,8 @@ test("a snapshot is taken, verified, restored and pruned", async () => {
   await prune.getByRole("button", { name: "Delete" }).click()
   await page.getByTestId("snapshot-count").filter({ hasText: "1" }).waitFor()
   expect(readdirSync(join(dir, "stream", folder!))).toHaveLength(1)
-  expect(problems).toEqual([])
+  // The place that was refused is the one thing that the page may complain about.
+  expect(problems.filter((problem) => !problem.includes("status of 400"))).toEqual([])
 })
 
 test("targets are tested, and a stream is compacted into one", async () => {
