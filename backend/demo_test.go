@@ -3,6 +3,7 @@ package backend
 import (
 	"encoding/json"
 	"io"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -102,7 +103,10 @@ func TestDemo(t *testing.T) {
 			}
 		}
 		if time.Now().After(deadline) {
-			t.Fatalf("not shown in time: %v\n%+v", wants, rows)
+			var subscriptions, requests any
+			ask(t, b, "GET", "/api/subscriptions", "", &subscriptions)
+			ask(t, b, "GET", "/api/requests?stream=__ds/subscriptions/demo-fulfilment", "", &requests)
+			t.Fatalf("not shown in time: %v\n%+v\n%+v\n%+v", slices.Collect(maps.Keys(wants)), rows, subscriptions, requests)
 		}
 		pauseFor(20 * time.Millisecond)
 	}
