@@ -167,7 +167,7 @@ func (c *committer) giveBack(ctx context.Context) (done bool, err error) {
 }
 
 // freeSlice is how many pieces are given back at a time.
-const freeSlice = 64
+const freeSlice = 8
 
 func (c *committer) freePieces(ctx context.Context) (last int64, n int, err error) {
 	rows, err := c.stmts.extentGarbage.QueryContext(ctx, freeSlice)

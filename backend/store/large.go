@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"runtime"
 	"sync"
 	"weak"
 )
@@ -37,6 +38,9 @@ func (l *largeSegments) get(ctx context.Context, key largeKey, load func() (*seg
 			close(mine.done)
 			if err != nil {
 				l.leave(key, mine)
+			} else {
+				// Looking which are gone would make the collector keep those that are not.
+				runtime.AddCleanup(g, func(load *largeLoad) { l.leave(key, load) }, mine)
 			}
 			return g, err
 		}
@@ -58,15 +62,6 @@ func (l *largeSegments) join(key largeKey) (_ *largeLoad, first bool) {
 	defer l.mu.Unlock()
 	if there := l.loads[key]; there != nil {
 		return there, false
-	}
-	for k, other := range l.loads {
-		select {
-		case <-other.done:
-			if other.segment.Value() == nil {
-				delete(l.loads, k)
-			}
-		default:
-		}
 	}
 	mine := &largeLoad{done: make(chan struct{})}
 	if l.loads == nil {

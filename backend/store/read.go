@@ -107,8 +107,8 @@ func (d *DB) eachSegment(ctx context.Context, query string, stream, at int64, f 
 		if err := rows.Scan(&g.start, &g.end, &g.first, &g.lastAt, &g.meta, &g.data); err != nil {
 			return err
 		}
-		ref, _ := extentOf(g.meta)
-		large := ref.Size >= largeBytes || g.data == nil && g.start < g.end
+		ref, outside := extentOf(g.meta)
+		large := ref.Size >= largeBytes || !outside && g.data == nil && g.start < g.end
 		if large {
 			if err := rows.Close(); err != nil {
 				return err

@@ -107,6 +107,7 @@ func TestOneLargeStream(t *testing.T) {
 			body := bytes.Repeat([]byte("0123456789abcdef"), tt.append/16)
 			each(tt.size/tt.append, 64, nil, func(int) { c.send("POST", "large", "application/octet-stream", body) })
 
+			written := memory(t, p.PID(), "VmRSS")
 			resetPeak(t, p.PID())
 			began := time.Now()
 			var readers sync.WaitGroup
@@ -118,7 +119,8 @@ func TestOneLargeStream(t *testing.T) {
 				})
 			}
 			readers.Wait()
-			t.Logf("four readers of %s: %s, at most %s resident", megabytes(int64(tt.size)), time.Since(began), megabytes(memory(t, p.PID(), "VmHWM")))
+			t.Logf("four readers of %s: %s, at most %s resident, %s before", megabytes(int64(tt.size)), time.Since(began),
+				megabytes(memory(t, p.PID(), "VmHWM")), megabytes(written))
 
 			c.send("PUT", "other", "text/plain", nil)
 			line := []byte("an append of another stream")
