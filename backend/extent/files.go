@@ -93,7 +93,7 @@ func (f *Files) name(id int64) string {
 }
 
 // Append writes data behind what is there. It is neither on the disk nor counted
-// until Sync and Committed; Rewind takes it back.
+// until Sync and Keep; Rewind takes it back.
 func (f *Files) Append(data []byte) (Ref, error) {
 	if err := f.ready(); err != nil {
 		return Ref{}, err
@@ -177,10 +177,10 @@ func (f *Files) Sync() error {
 // Last is the id of the file that is written to.
 func (f *Files) Last() int64 { return f.last.ID }
 
-// Committed tells that what was appended is committed.
-func (f *Files) Committed() { f.last.Size = f.end }
+// Keep leaves what was appended where it is: it is committed, or may be.
+func (f *Files) Keep() { f.last.Size = f.end }
 
-// Rewind takes back what was appended and not committed, and its room on the disk.
+// Rewind takes back what was appended and not kept, and its room on the disk.
 func (f *Files) Rewind() {
 	if f.out != nil && f.unsynced || f.end != f.last.Size {
 		f.end = f.last.Size

@@ -292,10 +292,14 @@ func (c *committer) transaction(ctx context.Context, body func() error, arrived 
 	if err == nil {
 		err = c.settleExtents(ctx)
 	}
+	undecided := false
 	if err == nil {
 		_, err = c.stmts.commit.ExecContext(ctx)
+		// Where not all of it could be written it is void; otherwise a crash may still
+		// make a commit that failed count.
+		undecided = err != nil && !errors.Is(classify(err), ErrDiskFull)
 	}
-	c.endExtents(err == nil)
+	c.endExtents(err == nil || undecided)
 	if err != nil {
 		if _, rbErr := c.stmts.rollback.ExecContext(ctx); rbErr != nil && !strings.Contains(rbErr.Error(), "no transaction is active") {
 			err = errors.Join(err, rbErr)

@@ -75,12 +75,13 @@ func (c *committer) settleExtents(ctx context.Context) error {
 	return asDiskError(c.db.extents.Sync())
 }
 
-// endExtents follows the end of a transaction.
-func (c *committer) endExtents(committed bool) {
-	if !committed {
+// endExtents follows the end of a transaction. What its rows refer to must stay
+// unless it is certain that they will not be there.
+func (c *committer) endExtents(keep bool) {
+	if !keep {
 		c.db.extents.Rewind()
 	} else if len(c.grown) > 0 {
-		c.db.extents.Committed()
+		c.db.extents.Keep()
 	}
 	clear(c.grown)
 }
