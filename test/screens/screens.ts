@@ -71,7 +71,7 @@ const SCREENS: Record<string, { at: string; act?: (page: Page) => Promise<void>;
     act: async (page) => {
       await page.getByLabel("Times").fill("1")
       await page.getByRole("textbox", { name: "Streams" }).fill("checkout/**")
-      await page.getByRole("button", { name: "Arm" }).click()
+      await page.getByRole("button", { name: "Arm", exact: true }).click()
       await page.waitForTimeout(1500)
     },
   },
