@@ -10,5 +10,7 @@ export default defineConfig({
     fileParallelism: false,
     testTimeout: 120_000,
     hookTimeout: 60_000,
+    // As long as Playwright waits for what it is told to.
+    expect: { poll: { timeout: 20_000 } },
   },
 })

@@ -21,6 +21,7 @@ export class SnapshotList {
 
   #controller = new AbortController();
   #timer: ReturnType<typeof setTimeout> | undefined;
+  #loads = 0;
 
   constructor(stream: string | null) {
     this.stream = stream;
@@ -38,6 +39,7 @@ export class SnapshotList {
   async load(): Promise<void> {
     clearTimeout(this.#timer);
     const { signal } = this.#controller;
+    const load = ++this.#loads;
     try {
       if (!document.hidden) {
         const [list, jobs, targets] = await Promise.all([
@@ -45,6 +47,7 @@ export class SnapshotList {
           listJobs(signal),
           listTargets(signal),
         ]);
+        if (load !== this.#loads) return; // a later one is under way, and knows more
         this.snapshots = list.snapshots;
         this.tasks = list.tasks;
         this.jobs = jobs;
@@ -53,10 +56,9 @@ export class SnapshotList {
         this.error = null;
       }
     } catch (error) {
-      if (isAbort(error)) return;
+      if (isAbort(error) || load !== this.#loads) return;
       this.error = reason(error);
     }
-    clearTimeout(this.#timer);
     if (!signal.aborted) {
       this.#timer = setTimeout(() => void this.load(), this.running.length > 0 ? BUSY_MS : IDLE_MS);
     }
