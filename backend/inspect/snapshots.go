@@ -181,15 +181,16 @@ type targetsOutput struct {
 
 type testOutput struct{ Body TargetTest }
 
-// FoundFile is a snapshot in a folder of the configuration that the log does not
-// know.
+// FoundFile is a file in a folder of the configuration that has a snapshot's name
+// and that the log does not know.
 type FoundFile struct {
-	Target     string `json:"target"`
-	Location   string `json:"location" doc:"What to restore: a file, or a manifest."`
-	Stream     string `json:"stream"`
-	Size       int64  `json:"size"`
-	ModifiedAt int64  `json:"modified_at"`
-	PathTaken  bool   `json:"path_taken" doc:"There is a stream at the path: it can only be restored as another one."`
+	Target     string  `json:"target"`
+	Location   string  `json:"location" doc:"What to restore: a file, or a manifest."`
+	Stream     string  `json:"stream" doc:"Empty when there is a problem."`
+	Problem    *string `json:"problem" doc:"Why nothing can be restored from it: it may still be being copied, be damaged, or be something else."`
+	Size       int64   `json:"size"`
+	ModifiedAt int64   `json:"modified_at"`
+	PathTaken  bool    `json:"path_taken" doc:"There is a stream at the path: it can only be restored as another one."`
 }
 
 type foundOutput struct {
@@ -222,7 +223,7 @@ func (s *Server) registerSnapshots(api huma.API) {
 	huma.Register(api, operation(http.MethodPost, "/api/snapshots/files", "listSnapshotFiles", "Snapshots that lie at a place"), s.snapshotFiles)
 	huma.Register(api, operation(http.MethodGet, "/api/targets", "listTargets", "Places of the configuration"), s.targets)
 	huma.Register(api, operation(http.MethodPost, "/api/targets/test", "testTarget", "Try whether a place works"), s.testTarget)
-	huma.Register(api, operation(http.MethodGet, "/api/snapshots/found", "listFoundSnapshots", "Snapshots in folders of the configuration that the log does not know"), s.found)
+	huma.Register(api, operation(http.MethodGet, "/api/snapshots/found", "listFoundSnapshots", "Files in folders of the configuration that the log does not know"), s.found)
 	s.registerCompaction(api)
 	s.registerJobs(api)
 }
@@ -266,9 +267,13 @@ func (s *Server) found(ctx context.Context, in *struct {
 	out := &foundOutput{}
 	out.Body.Revision, out.Body.Files = found.Revision, make([]FoundFile, 0, len(found.Files))
 	for _, f := range found.Files {
-		out.Body.Files = append(out.Body.Files, FoundFile{
+		file := FoundFile{
 			Target: f.Target, Location: f.Location, Stream: f.Stream, Size: f.Size, ModifiedAt: f.Modified.UnixMilli(), PathTaken: f.Taken,
-		})
+		}
+		if f.Problem != "" {
+			file.Problem = &f.Problem
+		}
+		out.Body.Files = append(out.Body.Files, file)
 	}
 	return out, nil
 }

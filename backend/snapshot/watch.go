@@ -2,7 +2,9 @@ package snapshot
 
 import (
 	"context"
+	"errors"
 	"os"
+	"path"
 	"path/filepath"
 	"strings"
 	"time"
@@ -23,11 +25,13 @@ const (
 	lookEvery = time.Minute
 )
 
-// Found is a snapshot in a folder of the configuration that the log does not know.
+// Found is a file in a folder of the configuration that has a snapshot's name and
+// that the log does not know.
 type Found struct {
 	Target   string
 	Location string // of a whole file, or of a manifest
 	Stream   string
+	Problem  string // why nothing can be restored from it, or not yet; it has no Stream then
 	Size     int64
 	Modified time.Time
 	Taken    bool // there is a stream at the path
@@ -77,8 +81,10 @@ func (m *Manager) Found(ctx context.Context, wait time.Duration, seen int64) (*F
 		if known[file{f.place, f.key}] {
 			continue
 		}
-		_, _, err := m.o.Store.Load(ctx, f.Stream)
-		f.Taken = err == nil
+		if f.Stream != "" {
+			_, _, err := m.o.Store.Load(ctx, f.Stream)
+			f.Taken = err == nil
+		}
 		out.Files = append(out.Files, f)
 	}
 	return out, nil
@@ -86,9 +92,9 @@ func (m *Manager) Found(ctx context.Context, wait time.Duration, seen int64) (*F
 
 // looked is a file as it was when it was last looked into.
 type looked struct {
-	size     int64
-	modified time.Time
-	stream   string // empty: nothing that can be restored
+	size            int64
+	modified        time.Time
+	stream, problem string // both empty: only a part of a snapshot, for a manifest to name
 }
 
 // watch keeps the findings up to date until the manager is closed.
@@ -161,12 +167,17 @@ func (w *watch) look() {
 			at := b.Location(o.Key)
 			l := w.files[at]
 			if l.size != o.Size || !l.modified.Equal(o.Modified) {
-				l = looked{size: o.Size, modified: o.Modified, stream: lookInto(w.m.stop, b, &o)}
+				l = looked{size: o.Size, modified: o.Modified}
+				stream, err := lookInto(w.m.stop, b, &o)
+				if l.stream = stream; err != nil && namedSnapshot(o.Key) {
+					l.problem = err.Error()
+				}
 			}
 			files[at] = l
-			if l.stream != "" {
+			if l.stream != "" || l.problem != "" {
 				now.all = append(now.all, Found{
-					Target: name, Location: at, Stream: l.stream, Size: l.size, Modified: l.modified, place: placeOf(b), key: o.Key,
+					Target: name, Location: at, Stream: l.stream, Problem: l.problem, Size: l.size, Modified: l.modified,
+					place: placeOf(b), key: o.Key,
 				})
 			}
 		}
@@ -194,32 +205,41 @@ func (w *watch) watchFolders(folder string) {
 	}
 }
 
-// lookInto returns the stream that a file can restore; "": none.
-func lookInto(ctx context.Context, b bucket.Bucket, o *bucket.Object) string {
+// lookInto returns the stream that a file can restore; "": it is only a part.
+func lookInto(ctx context.Context, b bucket.Bucket, o *bucket.Object) (string, error) {
 	read := func(offset int64, length int) ([]byte, error) { return b.Range(ctx, o.Key, offset, length) }
-	path := ""
+	var of string
 	if strings.HasSuffix(o.Key, manifestSuffix) {
 		if o.Size > segfile.MaxManifest {
-			return ""
+			return "", errors.New("it is too large for a manifest")
 		}
 		file, err := read(0, int(o.Size))
 		if err != nil {
-			return ""
+			return "", err
 		}
 		m, err := segfile.DecodeManifest(file)
 		if err != nil {
-			return ""
+			return "", err
 		}
-		path = m.Path
+		of = m.Path
 	} else {
 		x, err := segfile.ReadIndex(read, o.Size)
-		if err != nil || x.Header.Start != 0 {
-			return "" // still being copied, something else, or a part
+		if err != nil {
+			return "", err // it is still being copied, damaged, or something else
 		}
-		path = x.Header.Path
+		if x.Header.Start != 0 {
+			return "", nil
+		}
+		of = x.Header.Path
 	}
-	if protocol.CheckPath(path, protocol.Limits{PathBytes: 1 << 16}) != nil {
-		return ""
+	if err := protocol.CheckPath(of, protocol.Limits{PathBytes: 1 << 16}); err != nil {
+		return "", err
 	}
-	return path
+	return of, nil
+}
+
+// namedSnapshot reports whether a file claims to be a snapshot: others may have
+// their JSON in the same folder.
+func namedSnapshot(key string) bool {
+	return strings.HasSuffix(key, ".seg") || strings.HasPrefix(path.Base(key), "snapshot-")
 }

@@ -3,6 +3,8 @@ package snapshot_test
 import (
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -58,9 +60,12 @@ func TestFilesThatAppearAreFound(t *testing.T) {
 	if w.exists("a/b") == nil {
 		t.Fatal("it was restored by itself")
 	}
-	// What is no snapshot, or only a part, is not offered.
-	if err := os.WriteFile(filepath.Join(keep, "other.seg"), []byte("something else"), 0o600); err != nil {
-		t.Fatal(err)
+	// What only has the name of a snapshot is listed with what is wrong; a part, and
+	// what belongs to others, are not.
+	for _, name := range []string{"other.seg", "package.json"} {
+		if err := os.WriteFile(filepath.Join(keep, name), []byte("something else"), 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
 	folder := filepath.Join(keep, "stream", filepath.Base(filepath.Dir(manifest.Location)))
 	files, err := filepath.Glob(filepath.Join(filepath.Dir(manifest.Location), "*"))
@@ -71,8 +76,12 @@ func TestFilesThatAppearAreFound(t *testing.T) {
 		copyTo(f, filepath.Join(folder, filepath.Base(f)))
 	}
 	offered := map[string]bool{}
-	for _, f := range wait(3) {
-		offered[filepath.Base(f.Location)] = true
+	for _, f := range wait(4) {
+		if f.Problem == "" {
+			offered[filepath.Base(f.Location)] = true
+		} else if filepath.Base(f.Location) != "other.seg" || f.Stream != "" || !strings.Contains(f.Problem, "too short") {
+			t.Errorf("listed with a problem: %+v", f)
+		}
 	}
 	if !offered["dropped.seg"] || !offered[filepath.Base(manifest.Joined)] || offered[filepath.Base(manifest.Location)] {
 		t.Errorf("offered: %v", offered)
@@ -80,7 +89,7 @@ func TestFilesThatAppearAreFound(t *testing.T) {
 	if _, err := w.restore(filepath.Join(folder, filepath.Base(manifest.Joined)), ""); err != nil {
 		t.Fatal(err)
 	}
-	if found, err := w.manager.Found(t.Context(), 0, seen); err != nil || !found.Files[0].Taken {
+	if found, err := w.manager.Found(t.Context(), 0, seen); err != nil || !slices.ContainsFunc(found.Files, func(f snapshot.Found) bool { return f.Taken }) {
 		t.Errorf("after restoring: %+v, %v", found, err)
 	}
 	// What the log has written itself is no news.
@@ -88,5 +97,5 @@ func TestFilesThatAppearAreFound(t *testing.T) {
 	if err := os.Remove(filepath.Join(keep, "dropped.seg")); err != nil {
 		t.Fatal(err)
 	}
-	wait(2)
+	wait(3)
 }

@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync } from "node:fs"
+import { copyFileSync, mkdirSync, mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import type { Browser, Page } from "playwright-core"
@@ -33,6 +33,10 @@ beforeAll(async () => {
   await server.run("snapshot", "create", "orders/eu/events", "--target", "backups")
   await server.run("snapshot", "create", "chat/4f2a/turns", "--target", "backups")
   await server.run("snapshot", "create", "jobs/build-380/output", "--to", kept)
+  const elsewhere = mkdtempSync(join(tmpdir(), "tailrace-elsewhere-"))
+  const { location } = JSON.parse(await lively.run("snapshot", "create", "demo/orders/eu", "--to", elsewhere, "--json")) as { location: string }
+  copyFileSync(location, join(kept, "orders-of-monday.seg"))
+  rmSync(elsewhere, { recursive: true })
 })
 
 afterAll(async () => {
@@ -42,6 +46,18 @@ afterAll(async () => {
   await lively.stop()
   rmSync(kept, { recursive: true, force: true })
 })
+
+/** Puts the places of an installed server where those of this run stand, so that pictures tell nothing of it. */
+function tidy({ kept, from }: { kept: string; from: string[] }): void {
+  const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT)
+  for (let node = texts.nextNode(); node !== null; node = texts.nextNode()) {
+    let text = node.nodeValue ?? ""
+    for (const url of from) text = text.replaceAll(url, "http://127.0.0.1:4437").replaceAll(url.slice(7), "127.0.0.1:4437")
+    text = text.replaceAll(kept, "/var/backups").replace(/\/\S*\/tailrace-test-\w+\/data/g, "/home/me/.local/share/tailrace")
+    text = text.replace(/\/\S*\/tailrace-test-\w+\/config/g, "/home/me/.config")
+    if (text !== node.nodeValue) node.nodeValue = text
+  }
+}
 
 /** What is to be on the picture: where to go, and what to do there. */
 const SCREENS: Record<string, { at: string; act?: (page: Page) => Promise<void>; empty?: boolean; lively?: boolean }> = {
@@ -78,6 +94,7 @@ const SCREENS: Record<string, { at: string; act?: (page: Page) => Promise<void>;
   activity: { at: "/activity", act: (page) => page.waitForTimeout(1500) },
   snapshots: { at: "/snapshots" },
   "snapshots-selected": { at: "/snapshots?snapshot=2" },
+  "snapshots-found": { at: "/snapshots?show=found", act: async (page) => { await page.keyboard.press("j"); await page.keyboard.press("v"); await page.waitForTimeout(800) } },
   "snapshots-stream": { at: "/s/chat%2F4f2a%2Fturns?tab=snapshots&snapshot=1" },
   "snapshots-empty": { at: "/snapshots", empty: true },
   "snapshots-take": { at: "/snapshots", act: (page) => page.keyboard.press("n") },
@@ -128,6 +145,7 @@ for (const theme of THEMES) {
           await page.waitForTimeout(400)
           await screen.act?.(page)
           await page.waitForTimeout(300)
+          await page.evaluate(tidy, { kept, from: [server, empty, lively].map(({ dataUrl }) => dataUrl) })
           await page.screenshot({ path: join(OUT, `${name}-${theme}-${size.width}.png`) })
         })
       }

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto"
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { copyFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { afterEach, beforeEach, expect, onTestFinished, test } from "vitest"
@@ -125,6 +125,56 @@ test("targets are tested, and a stream is compacted into one", async () => {
   await rows().filter({ hasText: "large" }).filter({ hasText: "verified" }).waitFor()
   const back = (await (await fetch(`${other.streams}/large`)).json()) as unknown[]
   expect(back).toHaveLength(3000)
+  expect(problems).toEqual([])
+})
+
+test("files that appear in a watched folder are shown, verified and restored, never by themselves", async () => {
+  const other = await Server.start("--targets", `inbox=${dir}`)
+  onTestFinished(async () => void (await other.stop()))
+  await create("orders/eu", '[{"n":1},{"n":2}]')
+  const elsewhere = mkdtempSync(join(tmpdir(), "tailrace-elsewhere-"))
+  onTestFinished(() => rmSync(elsewhere, { recursive: true, force: true }))
+  const { location } = JSON.parse(await server.run("snapshot", "create", "orders/eu", "--to", elsewhere, "--json")) as { location: string }
+
+  await open("/snapshots?show=found", other)
+  await page.getByText("Nothing was found").waitFor()
+  expect(await accessibility(page)).toEqual([])
+  const found = page.getByRole("grid", { name: "Files found" }).getByRole("row")
+  copyFileSync(location, join(dir, "dropped.seg"))
+  await found.filter({ hasText: "orders/eu" }).filter({ hasText: "path free" }).waitFor()
+  writeFileSync(join(dir, "torn.seg"), readFileSync(location).subarray(0, 300))
+  await found.filter({ hasText: "torn.seg" }).filter({ hasText: "not whole" }).click()
+  const side = page.getByRole("complementary", { name: "Selected file" })
+  await side.getByRole("alert").filter({ hasText: "does not end as a snapshot does" }).waitFor()
+  expect(await side.getByRole("button", { name: /^Restore/ }).isDisabled()).toBe(true)
+  expect(await accessibility(page)).toEqual([])
+  rmSync(join(dir, "torn.seg"))
+  await found.filter({ hasText: "torn.seg" }).waitFor({ state: "detached" })
+
+  await page.keyboard.press("j")
+  await page.keyboard.press("v")
+  await found.filter({ hasText: "verified" }).waitFor()
+  await side.getByText("2 messages").waitFor()
+  expect((await fetch(`${other.streams}/orders/eu`)).status).toBe(404)
+  await page.keyboard.press("r")
+  const restore = page.getByRole("dialog", { name: "Restore a stream" })
+  await restore.getByRole("button", { name: "Restore", exact: true }).click()
+  await expect.poll(async () => (await fetch(`${other.streams}/orders/eu`)).status).toBe(200)
+  await found.filter({ hasText: "path taken" }).waitFor()
+  expect(await accessibility(page)).toEqual([])
+
+  await page.keyboard.press("r")
+  expect(await restore.getByRole("textbox", { name: "As" }).inputValue()).toBe("orders/eu-restored")
+  await restore.getByRole("textbox", { name: "As" }).fill("orders/again")
+  await restore.getByRole("button", { name: "Restore", exact: true }).click()
+  await expect.poll(async () => (await fetch(`${other.streams}/orders/again`)).status).toBe(200)
+  expect(await (await fetch(`${other.streams}/orders/again`)).json()).toEqual([{ n: 1 }, { n: 2 }])
+
+  await page.getByRole("textbox", { name: "Filter snapshots" }).fill("nothing like it")
+  await page.getByText("No snapshot matches").waitFor()
+  await page.getByRole("button", { name: "Clear the filter" }).click()
+  rmSync(join(dir, "dropped.seg"))
+  await page.getByText("Nothing was found").waitFor()
   expect(problems).toEqual([])
 })
 

@@ -427,7 +427,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Snapshots in folders of the configuration that the log does not know */
+        /** Files in folders of the configuration that the log does not know */
         get: operations["listFoundSnapshots"];
         put?: never;
         post?: never;
@@ -1362,8 +1362,11 @@ export interface components {
             modified_at: number;
             /** @description There is a stream at the path: it can only be restored as another one. */
             path_taken: boolean;
+            /** @description Why nothing can be restored from it: it may still be being copied, be damaged, or be something else. */
+            problem: string | null;
             /** Format: int64 */
             size: number;
+            /** @description Empty when there is a problem. */
             stream: string;
             target: string;
         };

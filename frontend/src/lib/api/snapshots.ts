@@ -1,5 +1,5 @@
 import { call, send } from './client';
-import type { Compaction, Job, Snapshot, SnapshotTask, Target, TargetTest } from './types';
+import type { Compaction, FoundFile, Job, Snapshot, SnapshotTask, Target, TargetTest } from './types';
 
 /** Where snapshots lie: a target of the configuration, or a folder or bucket. */
 export type Place = { target: string } | { location: string };
@@ -27,18 +27,31 @@ export function takeSnapshot(stream: string, place: Place, compress: boolean): P
   return call('POST', '/api/snapshots', { body: { ...place, stream, compress } });
 }
 
-/** How a recorded snapshot is reached: by its target, if it has one. */
-function reach({ target, key, location }: Snapshot) {
-  return target === null ? { file: location } : { target, file: key };
+/** Files in watched folders that the log does not know; waits so long for another revision than the one seen. */
+export function listFound(
+  seen: number,
+  wait: number,
+  signal?: AbortSignal,
+): Promise<{ revision: number; files: FoundFile[] }> {
+  return call('GET', '/api/snapshots/found', { query: { seen, wait }, signal });
 }
 
-export function verifySnapshot(snapshot: Snapshot): Promise<Job> {
-  return call('POST', '/api/snapshots/verify', { body: reach(snapshot) });
+/** A file that a stream can be restored from: recorded, found in a folder, or named by its location. */
+export type SnapshotSource = Snapshot | FoundFile | string;
+
+/** How it is reached: by the target of its record, if it has one. */
+function reach(from: SnapshotSource) {
+  if (typeof from === 'string') return { file: from };
+  if ('key' in from && from.target !== null) return { target: from.target, file: from.key };
+  return { file: from.location };
 }
 
-export function restoreSnapshot(from: Snapshot | string, as: string, noExpiry: boolean): Promise<Job> {
-  const file = typeof from === 'string' ? { file: from } : reach(from);
-  return call('POST', '/api/snapshots/restore', { body: { ...file, as, no_expiry: noExpiry } });
+export function verifySnapshot(from: SnapshotSource): Promise<Job> {
+  return call('POST', '/api/snapshots/verify', { body: reach(from) });
+}
+
+export function restoreSnapshot(from: SnapshotSource, as: string, noExpiry: boolean): Promise<Job> {
+  return call('POST', '/api/snapshots/restore', { body: { ...reach(from), as, no_expiry: noExpiry } });
 }
 
 export function pruneSnapshots(keep: {

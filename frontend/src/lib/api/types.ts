@@ -53,6 +53,7 @@ export type MessageOrigin = Schemas['MessageOrigin'];
 export type JournalState = Schemas['Requests'];
 export type Snapshot = NonNullable<Schemas['Snapshot']>;
 export type SnapshotTask = Schemas['SnapshotTask'];
+export type FoundFile = Schemas['FoundFile'];
 export type Job = Schemas['Job'];
 export type Target = Schemas['Target'];
 export type TargetTest = Schemas['TargetTest'];

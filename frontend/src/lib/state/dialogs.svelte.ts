@@ -1,4 +1,4 @@
-import type { Snapshot, Stream, Subscription } from '$lib/api/types';
+import type { FoundFile, Snapshot, Stream, Subscription } from '$lib/api/types';
 
 export type OpenDialog =
   | { kind: 'create'; path: string; fork: ForkPoint | null }
@@ -8,7 +8,7 @@ export type OpenDialog =
   | { kind: 'export'; stream: Stream }
   | { kind: 'import'; stream: Stream | null }
   | { kind: 'snapshot' | 'compact'; path: string }
-  | { kind: 'restore'; snapshot: Snapshot | null }
+  | { kind: 'restore'; from: Snapshot | FoundFile | null }
   | { kind: 'prune' }
   | { kind: 'help' | 'about' };
 
@@ -59,8 +59,8 @@ class Dialogs {
   }
 
   /** Brings a stream back; null: from a file that is named then. */
-  restore(snapshot: Snapshot | null): void {
-    this.current = { kind: 'restore', snapshot };
+  restore(from: Snapshot | FoundFile | null): void {
+    this.current = { kind: 'restore', from };
   }
 
   prune(): void {

@@ -1,6 +1,6 @@
 import { isAbort, reason } from '$lib/api/errors';
 import { cancelJob, listJobs, listSnapshots, listTargets, verifySnapshot } from '$lib/api/snapshots';
-import type { Job, Snapshot, SnapshotTask, Target } from '$lib/api/types';
+import type { FoundFile, Job, Snapshot, SnapshotTask, Target } from '$lib/api/types';
 import { toasts } from './toasts.svelte';
 
 /** While a job runs it is looked at so often, else more rarely. */
@@ -64,14 +64,19 @@ export class SnapshotList {
     }
   }
 
-  /** The last job that was about a file, if it did not go well or still runs. */
+  /** The last job that verified a file. */
+  lastVerify({ location }: { location: string }): Job | undefined {
+    return this.jobs.find(({ kind, subject }) => kind === 'verify' && subject === location);
+  }
+
+  /** The last job that verified a file, if it did not go well or still runs. */
   trouble(snapshot: Snapshot): Job | undefined {
-    const last = this.jobs.find(({ kind, subject }) => kind === 'verify' && subject === snapshot.location);
+    const last = this.lastVerify(snapshot);
     return last?.state === 'done' ? undefined : last;
   }
 
-  async verify(snapshot: Snapshot): Promise<void> {
-    await this.#do(() => verifySnapshot(snapshot));
+  async verify(from: Snapshot | FoundFile): Promise<void> {
+    await this.#do(() => verifySnapshot(from));
   }
 
   async cancel(job: Job): Promise<void> {
