@@ -1,7 +1,9 @@
 package app
 
 import (
+	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/alecthomas/kong"
@@ -103,6 +105,13 @@ func (t *tokens) Decode(ctx *kong.DecodeContext) error {
 // parse reads the command line. It returns nil and no error when help was asked
 // for and has been printed.
 func (inv *invocation) parse(args []string) (runner, error) {
+	// To kong, what stands behind -- would be one with what stands before.
+	if i := slices.Index(args, "--"); i > 0 && args[0] == "serve" {
+		args, inv.beside = args[:i], args[i+1:]
+		if len(inv.beside) == 0 {
+			return nil, errors.New("there is no command behind --")
+		}
+	}
 	var g grammar
 	helped := false
 	vars := kong.Vars{"config_file": config.DefaultFile(inv.env)}

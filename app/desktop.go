@@ -64,7 +64,7 @@ func (inv *invocation) window(c config.Config, readyFile string) error {
 
 func (inv *invocation) serveInstead(c config.Config, readyFile, why string) error {
 	fmt.Fprintf(inv.stderr, "tailrace: %s; serving without a window (tailrace serve)\n", why)
-	return inv.serve(c, readyFile, false)
+	return inv.serve(c, serving{readyFile: readyFile})
 }
 
 // errNoWindow says that the toolkit could not open a window.

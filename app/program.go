@@ -44,7 +44,7 @@ type Program struct {
 // name) and the environment ("NAME=value") and returns its exit status. When ctx
 // ends a running server shuts down cleanly.
 func (p Program) Main(ctx context.Context, args, env []string, stdout, stderr io.Writer) int {
-	inv := &invocation{Program: p, ctx: ctx, env: lookup(env), stdout: stdout, stderr: stderr, level: new(slog.LevelVar)}
+	inv := &invocation{Program: p, ctx: ctx, environ: env, env: lookup(env), stdout: stdout, stderr: stderr, level: new(slog.LevelVar)}
 	command, err := inv.parse(args)
 	switch {
 	case err != nil:
@@ -78,11 +78,14 @@ func (p Program) Main(ctx context.Context, args, env []string, stdout, stderr io
 type invocation struct {
 	Program
 	ctx            context.Context
+	environ        []string
 	env            func(string) string
 	stdout, stderr io.Writer
 	flags          map[string]string // settings given as flags, by key
+	beside         []string          // what to run beside the server
 	sources        config.Sources    // where the loaded settings came from
 	level          *slog.LevelVar    // of what goes to standard error
+	throwaway      bool              // the data goes when the server ends
 }
 
 // usageError is a wrong configuration: the caller has to change something before
@@ -95,7 +98,7 @@ func (inv *invocation) load(file string) (config.Loaded, error) {
 	if file == "" {
 		file = inv.env("TAILRACE_CONFIG")
 	}
-	inv.sources = config.Sources{File: file, Env: inv.env, Flags: inv.flags}
+	inv.sources = config.Sources{File: file, Bare: inv.throwaway, Env: inv.env, Flags: inv.flags}
 	loaded, err := config.Load(inv.sources)
 	if err != nil {
 		return config.Loaded{}, &usageError{err}
@@ -111,9 +114,11 @@ func (inv *invocation) logger(level string) *slog.Logger {
 
 // options are what every way of serving has in common.
 func (inv *invocation) options(c config.Config, log *slog.Logger) backend.Options {
-	o := backend.Options{Config: c, Version: inv.Version, Assets: inv.Assets, Log: log, LogLevel: inv.level}
+	o := backend.Options{Config: c, Version: inv.Version, Assets: inv.Assets, Volatile: inv.throwaway, Log: log, LogLevel: inv.level}
 	// The default file need not exist yet: it is watched, and made when settings are saved.
-	if file, err := inv.configFile(inv.sources.File); err == nil {
+	if inv.sources.Bare && inv.sources.File == "" {
+		// A throwaway server has no default file.
+	} else if file, err := inv.configFile(inv.sources.File); err == nil {
 		if o.ConfigFile, err = filepath.Abs(file); err != nil {
 			o.ConfigFile = ""
 		}

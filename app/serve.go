@@ -24,29 +24,47 @@ type running struct {
 }
 
 type serveCommand struct {
-	running  `embed:""`
-	OpenFlag bool `name:"open" group:"Server" help:"Open the inspector in the browser once it answers."`
+	running   `embed:""`
+	Ephemeral bool `group:"Server" help:"Serve from a throwaway data folder and do not wait for the disk: for tests. Ports are free ones unless --listen and --inspect name others, and no configuration file is read unless --config names one."`
+	OpenFlag  bool `name:"open" group:"Server" help:"Open the inspector in the browser once it answers."`
 }
 
 func (serveCommand) Help() string {
 	return `Prints the address for programs, a link to the inspector that works once, and the data folder.
+
+A command behind -- runs beside the server, which ends with it and with its status. It finds the streams in the variable DURABLE_STREAMS_URL, such as http://127.0.0.1:4437/v1/stream.
 
 Examples:
 
     tailrace serve
     tailrace serve --open
     tailrace serve --listen 127.0.0.1:0 --inspect 127.0.0.1:0 --data-dir /tmp/streams --ready-file ready.json
+    tailrace serve --ephemeral -- npm test
     TAILRACE_LOG_LEVEL=debug tailrace serve
 
 Interrupt (Ctrl-C) or SIGTERM ends it once open requests are done, at most 10 seconds later. A second interrupt ends it at once.`
 }
 
-func (c *serveCommand) Run(inv *invocation) error {
+func (c *serveCommand) Run(inv *invocation) (err error) {
+	if c.Ephemeral {
+		remove, failed := inv.ephemeral()
+		if failed != nil {
+			return failed
+		}
+		defer func() { err = errors.Join(err, remove()) }()
+	}
 	loaded, err := inv.load(c.Config)
 	if err != nil {
 		return err
 	}
-	return inv.serve(loaded.Config, c.ReadyFile, c.OpenFlag)
+	return inv.serve(loaded.Config, serving{readyFile: c.ReadyFile, open: c.OpenFlag, command: inv.beside})
+}
+
+// serving is how to serve without a window.
+type serving struct {
+	readyFile string
+	open      bool     // the inspector, in the browser
+	command   []string // what to run meanwhile; nil: serve until the context ends
 }
 
 type windowCommand struct {
@@ -70,20 +88,23 @@ func (c *windowCommand) Run(inv *invocation) error {
 	return inv.window(loaded.Config, c.ReadyFile)
 }
 
-// serve runs a server without a window until the context ends.
-func (inv *invocation) serve(c config.Config, readyFile string, open bool) (err error) {
+// serve runs a server without a window until the context or the command ends.
+func (inv *invocation) serve(c config.Config, how serving) (err error) {
 	b, err := backend.Open(inv.options(c, inv.logger(c.LogLevel)))
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, closeBackend(b)) }()
 
-	removeReady, err := writeReadyFile(readyFile, b)
+	removeReady, err := writeReadyFile(how.readyFile, b)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, removeReady()) }()
 
+	if len(how.command) > 0 {
+		return inv.runBeside(b, how.command)
+	}
 	link := b.InspectorLink()
 	note := "The link works once; `tailrace open` makes another."
 	if inv.Assets == nil {
@@ -92,7 +113,7 @@ func (inv *invocation) serve(c config.Config, readyFile string, open bool) (err 
 	// One write: who waits for a part of it may read all of it.
 	fmt.Fprintf(inv.stdout, "Tailrace %s\n  Streams    %s/v1/stream/\n%s  Inspector  %s\n  Data       %s\n  %s\n",
 		inv.Version, b.DataURL(), secureLine(b), link, c.DataDir, note)
-	if open {
+	if how.open {
 		go func() {
 			if err := inv.browse(link); err != nil {
 				fmt.Fprintf(inv.stderr, "tailrace: no browser opened (%v): open the link yourself\n", err)

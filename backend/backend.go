@@ -44,6 +44,9 @@ type Options struct {
 	// window, nil: there is none.
 	Desktop    bool
 	ShowWindow func()
+	// Volatile acknowledges without waiting for the disk, for data that goes with the
+	// server (see [store.Options]).
+	Volatile bool
 	// Reload loads the configuration again, from its file or from what that would
 	// hold, while the server runs; nil: it does not change. ConfigFile is the file,
 	// which is watched; "": there is none.
@@ -158,7 +161,7 @@ func open(o Options) (_ *Backend, err error) {
 // server for development that does not start helps nobody, and nothing is lost
 // that was not lost already.
 func openStore(ctx context.Context, o Options) (*store.DB, error) {
-	db, err := store.Open(ctx, o.Config.DataDir, store.Options{Log: o.Log})
+	db, err := store.Open(ctx, o.Config.DataDir, store.Options{Volatile: o.Volatile, Log: o.Log})
 	var damaged *store.DamagedError
 	if !errors.As(err, &damaged) {
 		return db, err
@@ -168,7 +171,7 @@ func openStore(ctx context.Context, o Options) (*store.DB, error) {
 		return nil, errors.Join(err, asideErr)
 	}
 	o.Log.Error("the database was damaged; it is kept, and a new one was begun", "error", err, "kept", kept)
-	return store.Open(ctx, o.Config.DataDir, store.Options{Log: o.Log})
+	return store.Open(ctx, o.Config.DataDir, store.Options{Volatile: o.Volatile, Log: o.Log})
 }
 
 func limits(c *config.Config) protocol.Limits {

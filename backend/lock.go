@@ -16,10 +16,10 @@ import (
 )
 
 // Names of the two files in the data folder that keep processes apart. The lock
-// file is never removed: whoever deletes a locked file lets a third process lock
-// a new one beside it.
+// file is never removed while the folder stays: whoever deletes a locked file lets
+// a third process lock a new one beside it.
 const (
-	lockFileName = "tailrace.lock"
+	LockFileName = "tailrace.lock"
 	runFileName  = "run.json"
 )
 
@@ -102,7 +102,7 @@ func acquireLockWithin(dir string, patience time.Duration) (*lock, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("create data folder: %w", err)
 	}
-	l := &lock{dir: dir, file: flock.New(filepath.Join(dir, lockFileName), flock.SetPermissions(0o600))}
+	l := &lock{dir: dir, file: flock.New(filepath.Join(dir, LockFileName), flock.SetPermissions(0o600))}
 	for deadline := time.Now().Add(patience); ; time.Sleep(lockRetry) {
 		locked, err := l.file.TryLock()
 		if err != nil {

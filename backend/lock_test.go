@@ -187,7 +187,7 @@ func TestRunFile(t *testing.T) {
 		t.Errorf("read back (-want +got):\n%s", diff)
 	}
 	if runtime.GOOS != "windows" {
-		for name, want := range map[string]fs.FileMode{".": fs.ModeDir | 0o700, runFileName: 0o600, lockFileName: 0o600} {
+		for name, want := range map[string]fs.FileMode{".": fs.ModeDir | 0o700, runFileName: 0o600, LockFileName: 0o600} {
 			if info, err := os.Stat(filepath.Join(dir, name)); err != nil || info.Mode() != want {
 				t.Errorf("%s has mode %v, %v, want %v", name, info.Mode(), err, want)
 			}
@@ -200,7 +200,7 @@ func TestRunFile(t *testing.T) {
 		}
 	}
 	entries, err := os.ReadDir(dir)
-	if err != nil || len(entries) != 1 || entries[0].Name() != lockFileName {
+	if err != nil || len(entries) != 1 || entries[0].Name() != LockFileName {
 		t.Errorf("after release the folder holds %v, %v, want the lock file alone", entries, err)
 	}
 }

@@ -163,7 +163,7 @@ func (s *settings) Problem() string {
 // Change implements inspect.Settings.
 func (s *settings) Change(changes map[string]*string) error {
 	if s.file == "" {
-		return errors.New("there is no place for a configuration file: the environment names no home folder")
+		return errors.New("this server runs without a configuration file: it is a throwaway one, or the environment names no home folder")
 	}
 	text, err := os.ReadFile(s.file)
 	if errors.Is(err, fs.ErrNotExist) {

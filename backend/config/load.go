@@ -13,6 +13,7 @@ import (
 // Sources is where settings are looked for.
 type Sources struct {
 	File  string              // configuration file; it has to exist. "": the default one, when it exists
+	Bare  bool                // without File there is none: the default one is not read
 	Env   func(string) string // environment; nil: the process's own
 	Data  []byte              // what File is taken to hold; nil: it is read
 	Flags map[string]string   // key -> text of the command-line flags that were given
@@ -39,7 +40,7 @@ func Load(s Sources) (Loaded, error) {
 		l.From[k.Name] = "default"
 	}
 
-	if err := l.readFile(s.File, s.Data, place); err != nil {
+	if err := l.readFile(s, place); err != nil {
 		return Loaded{}, err
 	}
 	var errs []error
@@ -66,10 +67,10 @@ func Load(s Sources) (Loaded, error) {
 
 // readFile applies the configuration file. A file that was asked for has to be
 // there; the default one need not.
-func (l *Loaded) readFile(file string, data []byte, place platform) error {
-	asked := file != ""
+func (l *Loaded) readFile(s Sources, place platform) error {
+	file, data, asked := s.File, s.Data, s.File != ""
 	if !asked {
-		if file = place.configFile(); file == "" {
+		if file = place.configFile(); file == "" || s.Bare {
 			return nil
 		}
 	}

@@ -22,8 +22,9 @@ type File struct{ ID, Size, Live int64 }
 // Files are the files of one folder. Reads may come from any goroutine; all else
 // from one at a time.
 type Files struct {
-	dir   string
-	limit int64
+	dir      string
+	limit    int64
+	volatile bool
 
 	mu   sync.RWMutex
 	open map[int64]*os.File
@@ -43,13 +44,22 @@ const maxOpen = 64
 
 const suffix = ".extent"
 
+// Options of a folder of files.
+type Options struct {
+	// Limit is where a file is full; 0: [DefaultLimit].
+	Limit int64
+	// Volatile makes Sync do nothing: what was written is gone after a crash of the
+	// machine.
+	Volatile bool
+}
+
 // Open prepares a folder, made when it is needed; known are the files that are
 // committed, in the order of their ids, and next is the id of the first one to
 // come. Other files in it that have ids below or at next are left over from a
-// crash, and removed. limit is where a file is full; 0: [DefaultLimit].
-func Open(dir string, known []File, next, limit int64) (*Files, error) {
-	f := &Files{dir: dir, limit: limit, open: map[int64]*os.File{}, last: File{ID: next - 1}}
-	if limit == 0 {
+// crash, and removed.
+func Open(dir string, known []File, next int64, o Options) (*Files, error) {
+	f := &Files{dir: dir, limit: o.Limit, volatile: o.Volatile, open: map[int64]*os.File{}, last: File{ID: next - 1}}
+	if f.limit == 0 {
 		f.limit = DefaultLimit
 	}
 	there := map[int64]bool{}
@@ -152,8 +162,10 @@ func (f *Files) syncFile() error {
 	if !f.unsynced {
 		return nil
 	}
-	if err := datasync(f.out); err != nil {
-		return fmt.Errorf("write a large segment: %w", err)
+	if !f.volatile {
+		if err := datasync(f.out); err != nil {
+			return fmt.Errorf("write a large segment: %w", err)
+		}
 	}
 	f.unsynced = false
 	return nil
@@ -165,7 +177,7 @@ func (f *Files) Sync() error {
 	if err := f.syncFile(); err != nil {
 		return err
 	}
-	if f.created {
+	if f.created && !f.volatile {
 		if err := errors.Join(syncDir(f.dir), syncDir(filepath.Dir(f.dir))); err != nil {
 			return fmt.Errorf("begin a file of large segments: %w", err)
 		}

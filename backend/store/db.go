@@ -31,6 +31,10 @@ type Options struct {
 	// CacheBytes is how many bytes of the newest batches stay in memory;
 	// 0: 8 MiB. Unsealed batches always stay.
 	CacheBytes int
+	// Volatile acknowledges what the operating system has taken, without waiting for
+	// the disk: a crash of the program still loses nothing, one of the machine may
+	// lose everything. For data that goes when the program ends.
+	Volatile bool
 	// Log is told when writes begin to fail and when they work again; nil:
 	// slog.Default().
 	Log *slog.Logger
@@ -102,7 +106,7 @@ func Open(ctx context.Context, dir string, o Options) (*DB, error) {
 }
 
 func open(ctx context.Context, path string, o Options) (*DB, error) {
-	write, err := openFile(ctx, path)
+	write, err := openFile(ctx, path, o.Volatile)
 	if err != nil {
 		return nil, err
 	}
@@ -126,7 +130,7 @@ func open(ctx context.Context, path string, o Options) (*DB, error) {
 	if d.log == nil {
 		d.log = slog.Default()
 	}
-	if err := errors.Join(d.loads.prepare(ctx, read), d.names.load(ctx, d), d.openExtents(ctx, o.ExtentFileBytes)); err != nil {
+	if err := errors.Join(d.loads.prepare(ctx, read), d.names.load(ctx, d), d.openExtents(ctx, o)); err != nil {
 		return nil, errors.Join(fmt.Errorf("open the log: %w", err), d.loads.close(), read.Close(), write.Close())
 	}
 	if d.committer, err = d.newCommitter(ctx); err != nil {

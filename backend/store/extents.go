@@ -20,7 +20,7 @@ const ExtentsName = "extents"
 func (d *DB) extentsDir() string { return filepath.Join(filepath.Dir(d.path), ExtentsName) }
 
 // openExtents opens the files that the database knows.
-func (d *DB) openExtents(ctx context.Context, fileBytes int64) error {
+func (d *DB) openExtents(ctx context.Context, o Options) error {
 	var last int64
 	err := d.read.QueryRowContext(ctx, "SELECT seq FROM sqlite_sequence WHERE name = 'extent_files'").Scan(&last)
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
@@ -42,7 +42,7 @@ func (d *DB) openExtents(ctx context.Context, fileBytes int64) error {
 	if err := rows.Err(); err != nil {
 		return err
 	}
-	d.extents, err = extent.Open(d.extentsDir(), known, last+1, fileBytes)
+	d.extents, err = extent.Open(d.extentsDir(), known, last+1, extent.Options{Limit: o.ExtentFileBytes, Volatile: o.Volatile})
 	return err
 }
 

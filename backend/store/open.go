@@ -47,7 +47,7 @@ func dsn(path string, pragmas ...string) string {
 
 // openFile opens the database at path for writing, creating and migrating it as
 // needed, and returns the pool that holds the single writing connection.
-func openFile(ctx context.Context, path string) (_ *sql.DB, err error) {
+func openFile(ctx context.Context, path string, volatile bool) (_ *sql.DB, err error) {
 	check, err := sql.Open("sqlite", dsn(path, "query_only(1)"))
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", path, err)
@@ -59,6 +59,9 @@ func openFile(ctx context.Context, path string) (_ *sql.DB, err error) {
 		return nil, err
 	}
 	pragmas := []string{"journal_mode(WAL)", "synchronous(FULL)", "fullfsync(1)", "foreign_keys(0)"}
+	if volatile {
+		pragmas[1], pragmas[2] = "synchronous(OFF)", "fullfsync(0)"
+	}
 	if info, err := os.Stat(path); err != nil || info.Size() == 0 {
 		// These only take effect before the first table exists, and write each time.
 		pragmas = append([]string{"page_size(4096)", "auto_vacuum(INCREMENTAL)"}, pragmas...)

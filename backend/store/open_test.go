@@ -62,7 +62,7 @@ func TestOpenSetsUpTheFile(t *testing.T) {
 // The committer's connection must sync every commit, or a power cut loses
 // acknowledged appends.
 func TestWritingConnectionSyncsFully(t *testing.T) {
-	db, err := openFile(context.Background(), filepath.Join(t.TempDir(), FileName))
+	db, err := openFile(context.Background(), filepath.Join(t.TempDir(), FileName), false)
 	if err != nil {
 		t.Fatal(err)
 	}
