@@ -37,15 +37,10 @@ func (inv *invocation) window(c config.Config, readyFile string) error {
 	}
 
 	d := &desktop{inv: inv, config: c, readyFile: readyFile, log: inv.logger(c.LogLevel), closed: make(chan struct{})}
-	startErr := d.start()
-	var running *backend.AlreadyRunningError
-	if errors.As(startErr, &running) && running.Run.PID != 0 {
-		err := askWindow(inv.ctx, running.Run)
-		if err == nil {
-			fmt.Fprintf(inv.stderr, "tailrace: already running on %s: its window comes to the front\n", c.DataDir)
-			return nil
-		}
-		d.fail(fmt.Errorf("%w; %w", startErr, err))
+	startErr := d.begin()
+	if errors.Is(startErr, errHasWindow) {
+		fmt.Fprintf(inv.stderr, "tailrace: already running on %s: its window comes to the front\n", c.DataDir)
+		return nil
 	}
 	if startErr != nil {
 		d.log.Error("no server; the window says why", "err", startErr)
@@ -83,8 +78,34 @@ type desktop struct {
 	mu          sync.Mutex
 	backend     *backend.Backend
 	removeReady func() error
+	attached    *backend.RunFile // of the server in another process whose window this is
 	failure     error
 	wails       context.Context // of the open window, nil before and after
+}
+
+// errHasWindow says that another process shows its window.
+var errHasWindow = errors.New("the running server has shown its window")
+
+// begin opens the server, or becomes the window of one that runs without. When
+// that one has a window, begin raises it and returns errHasWindow.
+func (d *desktop) begin() error {
+	err := d.start()
+	var running *backend.AlreadyRunningError
+	if !errors.As(err, &running) || running.Run.PID == 0 {
+		return err
+	}
+	asked := askWindow(d.inv.ctx, running.Run)
+	switch {
+	case asked == nil:
+		return errHasWindow
+	case errors.Is(asked, errHeadless):
+		d.attach(running.Run)
+		d.log.Info("the window of a server that runs already", "pid", running.Run.PID)
+		return nil
+	}
+	err = fmt.Errorf("%w; %w", err, asked)
+	d.fail(err)
+	return err
 }
 
 // start opens the server. The addresses are bound when it returns, before there
@@ -117,7 +138,7 @@ func (d *desktop) retry() {
 	if err := d.close(); err != nil {
 		d.log.Warn("closing the failed server", "err", err)
 	}
-	if d.start() == nil {
+	if d.begin() == nil {
 		d.watch()
 	}
 }
@@ -148,6 +169,16 @@ func (d *desktop) lastError() error {
 
 // link returns where the window goes: to the inspector, or to the failure.
 func (d *desktop) link() (string, *window.Failure) {
+	d.mu.Lock()
+	attached := d.attached
+	d.mu.Unlock()
+	if attached != nil {
+		link, err := askLink(d.inv.ctx, *attached)
+		if err != nil {
+			return "", &window.Failure{What: fmt.Sprintf("the running server gives no link to its inspector: %v", err)}
+		}
+		return link, nil
+	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.failure != nil {
@@ -192,8 +223,12 @@ func (d *desktop) gone() {
 // once; the watching ends with the server or the window.
 func (d *desktop) watch() {
 	d.mu.Lock()
-	b := d.backend
+	b, attached := d.backend, d.attached
 	d.mu.Unlock()
+	if attached != nil {
+		go d.followAttached(*attached)
+		return
+	}
 	if b == nil {
 		return
 	}
@@ -206,10 +241,15 @@ func (d *desktop) watch() {
 		err := fmt.Errorf("the server stopped by itself: %w", b.Err())
 		d.log.Error("the window says why it is empty", "err", err)
 		d.fail(err)
-		if ctx := d.window(); ctx != nil {
-			wails_runtime.WindowReloadApp(ctx)
-		}
+		d.reload()
 	}()
+}
+
+// reload shows the page of the window again: the inspector, or why there is none.
+func (d *desktop) reload() {
+	if ctx := d.window(); ctx != nil {
+		wails_runtime.WindowReloadApp(ctx)
+	}
 }
 
 // run shows the window until it is closed or the program is told to stop.

@@ -12,6 +12,8 @@
 // same inspector; the window is a web view of the inspector.
 //
 // Goroutines: while it serves, Main waits in the caller's goroutine. The desktop
-// build adds one that watches for the end of the context and ends with the window, and one that watches for the end of the server. Opening a browser takes
-// one that ends with the browser's launcher.
+// build adds one that watches for the end of the context and ends with the window,
+// and one that watches for the end of the server, or follows the server of another
+// process whose window this is. Opening a browser takes one that ends with the
+// browser's launcher; a command beside the server one that ends with it.
 package app

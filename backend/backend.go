@@ -68,10 +68,12 @@ type Backend struct {
 	subs   *subscription.Manager
 	snaps  *snapshot.Manager
 	gate   *inspect.Gate
-	recent *activity.Recorder
-	demo   *demo.Player
-	faults *fault.Set
-	lint   *lint.Linter
+	// windows outlive the handlers, which are exchanged when settings change.
+	windows *inspect.Windows
+	recent  *activity.Recorder
+	demo    *demo.Player
+	faults  *fault.Set
+	lint    *lint.Linter
 	// demoToken lets the demo traffic in where tokens are wanted. It never leaves this
 	// process, and no file.
 	demoToken string
@@ -108,7 +110,7 @@ func open(o Options) (_ *Backend, err error) {
 	if o.Log == nil {
 		o.Log = slog.Default()
 	}
-	b := &Backend{done: make(chan struct{}), lint: new(lint.Linter)}
+	b := &Backend{done: make(chan struct{}), lint: new(lint.Linter), windows: inspect.NewWindows(o.ShowWindow)}
 	b.journal = journal.New(journal.Options{Bytes: journalBytes(&o.Config), Observe: b.lint.Observe})
 	base, cancel := context.WithCancel(context.Background())
 	b.cancel = cancel
@@ -341,11 +343,11 @@ func (b *Backend) inspectHandler(o Options) http.Handler {
 			Desktop:      o.Desktop,
 			Limits:       inspect.Limits{MaxBodyBytes: l.BodyBytes, MaxPathBytes: l.PathBytes},
 		},
-		Assets:     o.Assets,
-		Hosts:      o.Config.Hosts,
-		ShowWindow: o.ShowWindow,
-		Now:        o.Now,
-		Log:        o.Log,
+		Assets:  o.Assets,
+		Hosts:   o.Config.Hosts,
+		Windows: b.windows,
+		Now:     o.Now,
+		Log:     o.Log,
 	}
 	if b.settings != nil {
 		options.Settings = b.settings

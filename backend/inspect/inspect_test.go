@@ -34,6 +34,14 @@ type page struct {
 
 func newPage(t *testing.T) *page {
 	t.Helper()
+	shown := make(chan struct{}, 1)
+	p := newPageIn(t, NewWindows(func() { shown <- struct{}{} }))
+	p.shown = shown
+	return p
+}
+
+func newPageIn(t *testing.T, windows *Windows) *page {
+	t.Helper()
 	dir := t.TempDir()
 	db, err := store.Open(context.Background(), dir, store.Options{SealAt: 256, CacheBytes: 512})
 	if err != nil {
@@ -53,14 +61,14 @@ func newPage(t *testing.T) *page {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &page{t: t, engine: e, journal: journal.New(journal.Options{Bytes: 1 << 20}), gate: gate, shown: make(chan struct{}, 1)}
+	p := &page{t: t, engine: e, journal: journal.New(journal.Options{Bytes: 1 << 20}), gate: gate}
 	s := httptest.NewServer(New(Options{
 		Engine: e, Store: db, Subscriptions: subs, Limits: protocol.DefaultLimits(), Gate: gate,
-		Journal:    p.journal,
-		Info:       Info{Version: "1.2.3", InspectorURL: "http://inspector"},
-		Assets:     fstest.MapFS{"index.html": {Data: []byte("<title>Tailrace</title>")}, "assets/a-1.js": {Data: []byte("1")}},
-		ShowWindow: func() { p.shown <- struct{}{} },
-		Now:        time.Now, Log: slog.New(slog.DiscardHandler),
+		Journal: p.journal,
+		Info:    Info{Version: "1.2.3", InspectorURL: "http://inspector"},
+		Assets:  fstest.MapFS{"index.html": {Data: []byte("<title>Tailrace</title>")}, "assets/a-1.js": {Data: []byte("1")}},
+		Windows: windows,
+		Now:     time.Now, Log: slog.New(slog.DiscardHandler),
 	}))
 	p.url = s.URL
 	t.Cleanup(func() {
@@ -202,6 +210,23 @@ func TestWindow(t *testing.T) {
 	p := newPage(t)
 	p.call("POST", "/api/window/show", "", 204, nil)
 	<-p.shown
+}
+
+// The window of another process is raised like the server's own, as long as it is
+// attached.
+func TestWindowOfAnotherProcess(t *testing.T) {
+	p := newPageIn(t, NewWindows(nil))
+	p.call("POST", "/api/window/show", "", 404, nil)
+	res := p.send("GET", "/api/window", "")
+	lines := bufio.NewScanner(res.Body)
+	if !lines.Scan() || lines.Text() != "attached" {
+		t.Fatalf("attaching was answered %q, %v", lines.Text(), lines.Err())
+	}
+	p.call("POST", "/api/window/show", "", 204, nil)
+	if !lines.Scan() || lines.Text() != "show" {
+		t.Errorf("the window was told %q, %v", lines.Text(), lines.Err())
+	}
+	_ = res.Body.Close()
 }
 
 func TestStreamFromBirthToDeath(t *testing.T) {

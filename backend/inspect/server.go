@@ -41,8 +41,8 @@ type Options struct {
 	Assets fs.FS
 	// Hosts are accepted Host names beyond loopback names.
 	Hosts []string
-	// ShowWindow raises the window; nil: there is none.
-	ShowWindow func()
+	// Windows are those of the server; nil: it can have none.
+	Windows *Windows
 	// Activity is what happened lately; nil: it is not recorded.
 	Activity *activity.Recorder
 	// Faults are what goes wrong on purpose; nil: nothing can.
@@ -111,6 +111,7 @@ func (s *Server) describe(mux *http.ServeMux) huma.API {
 	s.registerWrites(api)
 	s.registerImports(api)
 	s.registerEvents(api)
+	s.registerWindows(api)
 	s.registerSnapshots(api)
 	s.registerSettings(api)
 	s.registerActivity(api)

@@ -83,12 +83,4 @@ func (s *Server) registerSession(api huma.API) {
 		})
 	huma.Register(api, operation(http.MethodGet, "/api/info", "getInfo", "Which server this is"),
 		func(context.Context, *empty) (*infoOutput, error) { return &infoOutput{Body: s.o.Info}, nil })
-	huma.Register(api, operation(http.MethodPost, "/api/window/show", "showWindow", "Raise the window", status(http.StatusNoContent)),
-		func(context.Context, *empty) (*empty, error) {
-			if s.o.ShowWindow == nil {
-				return nil, huma.Error404NotFound("this server has no window")
-			}
-			s.o.ShowWindow()
-			return nil, nil
-		})
 }

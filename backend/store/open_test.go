@@ -62,15 +62,22 @@ func TestOpenSetsUpTheFile(t *testing.T) {
 // The committer's connection must sync every commit, or a power cut loses
 // acknowledged appends.
 func TestWritingConnectionSyncsFully(t *testing.T) {
-	db, err := openFile(context.Background(), filepath.Join(t.TempDir(), FileName), false)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer db.Close()
-	for name, want := range map[string]int{"synchronous": 2, "fullfsync": 1} {
-		var got int
-		if err := db.QueryRow("PRAGMA " + name).Scan(&got); err != nil || got != want {
-			t.Errorf("%s is %d, %v; want %d", name, got, err, want)
+	for volatile, wanted := range map[bool]map[string]int{
+		false: {"synchronous": 2, "fullfsync": 1},
+		true:  {"synchronous": 0, "fullfsync": 0}, // by explicit choice only
+	} {
+		db, err := openFile(context.Background(), filepath.Join(t.TempDir(), FileName), volatile)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for name, want := range wanted {
+			var got int
+			if err := db.QueryRow("PRAGMA " + name).Scan(&got); err != nil || got != want {
+				t.Errorf("volatile %v: %s is %d, %v; want %d", volatile, name, got, err, want)
+			}
+		}
+		if err := db.Close(); err != nil {
+			t.Error(err)
 		}
 	}
 }

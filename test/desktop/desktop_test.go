@@ -255,22 +255,62 @@ func TestWindowSaysThatThePortIsTaken(t *testing.T) {
 	run.printed(t, "port "+port+" is taken")
 }
 
-func TestWindowBesideAServerWithout(t *testing.T) {
+// Where a server runs already, as a service or in a terminal, the program becomes
+// its window.
+func TestWindowOfAServerThatRuns(t *testing.T) {
 	d, name := openDisplay(t)
 	at := newPlace(t)
 	server := at.launch(t, "", "serve")
 	server.printed(t, at.data)
+	address := at.dataURL(t)
 	run := at.launch(t, name)
+	server.printed(t, "inspector session opened")
 	w, img := shown(t, d)
-	keep(t, img, "window-headless-first")
+	keep(t, img, "window-of-a-server")
+
+	t.Run("a second launch raises it", func(t *testing.T) {
+		if _, err := d.cover(); err != nil {
+			t.Fatal(err)
+		}
+		at.launch(t, name).exits(t, 0)
+		eventually(t, "the window on top", func() error {
+			if top, err := d.topmost(); err != nil || top != w {
+				return errors.Join(errors.New("it is covered"), err)
+			}
+			return nil
+		})
+	})
+	whole := t // the servers outlive the parts
+	t.Run("it stays when the server starts again", func(t *testing.T) {
+		server.stop(t)
+		server = at.launch(whole, "", "serve", "--listen", strings.TrimPrefix(address, "http://"))
+		server.printed(t, at.data)
+		server.printed(t, "inspector session opened") // the addresses of the inspector differ
+		eventually(t, "the window of the new server", func() error {
+			again := at.launch(t, name)
+			again.exits(t, 0)
+			if strings.Contains(again.out.String(), "its window comes to the front") {
+				return nil
+			}
+			return errors.New("not attached yet")
+		})
+	})
+	t.Run("closing it leaves the server", func(t *testing.T) {
+		closeWindow(t, d, w)
+		run.exits(t, 0)
+		res, err := http.Get(address + "/healthz")
+		if err != nil {
+			t.Fatal(err)
+		}
+		res.Body.Close()
+	})
+
+	run = at.launch(t, name)
+	w, _ = shown(t, d)
+	server.stop(t)
+	run.printed(t, "which this window belonged to")
 	closeWindow(t, d, w)
 	run.exits(t, 1)
-	run.printed(t, "no window")
-	run.printed(t, "tailrace open")
-	if err := server.cmd.Process.Signal(os.Interrupt); err != nil {
-		t.Fatal(err)
-	}
-	server.exits(t, 0)
 }
 
 func TestWithoutADisplayItServes(t *testing.T) {

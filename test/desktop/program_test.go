@@ -162,6 +162,15 @@ func (p *program) printed(t *testing.T, text string) {
 	})
 }
 
+// stop interrupts the program and waits for its end.
+func (p *program) stop(t *testing.T) {
+	t.Helper()
+	if err := p.cmd.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	p.exits(t, 0)
+}
+
 // exits waits for the end of the program and checks its exit status.
 func (p *program) exits(t *testing.T, status int) {
 	t.Helper()
