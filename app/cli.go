@@ -23,6 +23,7 @@ type grammar struct {
 	Token      tokenCommands      `cmd:"" help:"Make tokens that programs authenticate with."`
 	WebhookKey webhookKeyCommands `cmd:"" help:"Rotate the key that signs webhooks."`
 	Trust      trustCommands      `cmd:"" help:"Make HTTPS trusted on this machine, or undo that."`
+	Service    serviceCommands    `cmd:"" help:"Serve from login on, without a window."`
 	Snapshot   snapshotCommands   `cmd:"" help:"Take, verify and restore snapshots of streams."`
 	Demo       demoCommand        `cmd:"" help:"Let applications write into the running server, to look at."`
 	Export     exportCommand      `cmd:"" help:"Write the messages of a stream to a file, as lines, as an array or as they are."`

@@ -12,6 +12,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"tailrace/app/service"
 	"tailrace/backend"
 	"tailrace/backend/config"
 	"tailrace/backend/trust"
@@ -38,6 +39,7 @@ type Program struct {
 	Stdin       io.Reader              // nil: the process's
 	OpenBrowser func(url string) error // nil: the system's browser
 	TrustStores *trust.Machine         // where trust installs; nil: this machine
+	Services    *service.Machine       // where service installs; nil: this machine
 }
 
 // Main runs the program with the command-line arguments (without the program's

@@ -46,6 +46,7 @@ var layer = map[string]int{
 	"backend/inspect":          5,
 	"backend":                  6,
 	"app/window":               6,
+	"app/service":              6,
 	"testserver":               7,
 	"app":                      7,
 	"":                         8,
