@@ -32,6 +32,8 @@ type api struct {
 	url    string
 	token  string
 	close  func() error
+	// offline: no server runs on the folder; the API ends with this process.
+	offline bool
 }
 
 // use opens the API of a data folder: that of the server that runs on it, else one
@@ -45,7 +47,7 @@ func (inv *invocation) use(f *folder) (*api, error) {
 	var running *backend.AlreadyRunningError
 	switch {
 	case err == nil:
-		return &api{inv: inv, client: offline.Client(), url: "http://localhost", token: offline.Token(), close: func() error {
+		return &api{inv: inv, client: offline.Client(), url: "http://localhost", token: offline.Token(), offline: true, close: func() error {
 			ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
 			defer cancel()
 			return offline.Close(ctx)

@@ -25,6 +25,7 @@ type grammar struct {
 	Trust      trustCommands      `cmd:"" help:"Make HTTPS trusted on this machine, or undo that."`
 	Service    serviceCommands    `cmd:"" help:"Serve from login on, without a window."`
 	Snapshot   snapshotCommands   `cmd:"" help:"Take, verify and restore snapshots of streams."`
+	Mirror     mirrorCommands     `cmd:"" help:"Copy streams to another server, or from one, and keep the copies up to date."`
 	Demo       demoCommand        `cmd:"" help:"Let applications write into the running server, to look at."`
 	Export     exportCommand      `cmd:"" help:"Write the messages of a stream to a file, as lines, as an array or as they are."`
 	Import     importCommand      `cmd:"" help:"Append the messages of a file to a stream."`
@@ -66,6 +67,9 @@ type settings struct {
 	SnapshotEvery   string `placeholder:"GLOB=TARGET?every=1h,…" group:"Snapshots" help:"${snapshot_every}"`
 	SnapshotKeep    string `placeholder:"GLOB?last=3,…" group:"Snapshots" help:"${snapshot_keep}"`
 	Compact         string `placeholder:"GLOB=TARGET,…" group:"Snapshots" help:"${compact}"`
+
+	Remotes string `placeholder:"NAME=URL,…" group:"Mirrors" help:"${remotes}"`
+	Mirrors string `placeholder:"NAME=push GLOB REMOTE,…" group:"Mirrors" help:"${mirrors}"`
 
 	Journal      string `placeholder:"true|false" group:"Journal" help:"${journal}"`
 	JournalBytes string `placeholder:"SIZE" group:"Journal" help:"${journal_bytes}"`
@@ -133,6 +137,7 @@ func (inv *invocation) parse(args []string) (runner, error) {
 			{Key: config.GroupReads, Title: config.GroupReads},
 			{Key: config.GroupLimits, Title: config.GroupLimits},
 			{Key: config.GroupKeep, Title: config.GroupKeep},
+			{Key: config.GroupMirror, Title: config.GroupMirror},
 			{Key: config.GroupLog, Title: config.GroupLog},
 		}),
 		vars,

@@ -116,7 +116,9 @@ func (inv *invocation) logger(level string) *slog.Logger {
 
 // options are what every way of serving has in common.
 func (inv *invocation) options(c config.Config, log *slog.Logger) backend.Options {
-	o := backend.Options{Config: c, Version: inv.Version, Assets: inv.Assets, Volatile: inv.throwaway, Log: log, LogLevel: inv.level}
+	o := backend.Options{
+		Config: c, Version: inv.Version, Assets: inv.Assets, Volatile: inv.throwaway, Env: inv.env, Log: log, LogLevel: inv.level,
+	}
 	// The default file need not exist yet: it is watched, and made when settings are saved.
 	if inv.sources.Bare && inv.sources.File == "" {
 		// A throwaway server has no default file.

@@ -24,6 +24,7 @@ import (
 	"tailrace/backend/journal"
 	"tailrace/backend/lint"
 	"tailrace/backend/metrics"
+	"tailrace/backend/mirror"
 	"tailrace/backend/protocol"
 	"tailrace/backend/server"
 	"tailrace/backend/snapshot"
@@ -54,6 +55,9 @@ type Options struct {
 	ConfigFile string
 	// LogLevel is turned when log_level changes; nil: nothing is.
 	LogLevel *slog.LevelVar
+	// Env looks up the variables that hold tokens of remotes; nil: those of the
+	// process.
+	Env func(string) string
 	// Now is the clock; nil: time.Now.
 	Now func() time.Time
 	// Log takes the logs; nil: slog.Default().
@@ -67,6 +71,7 @@ type Backend struct {
 	engine *engine.Engine
 	subs   *subscription.Manager
 	snaps  *snapshot.Manager
+	mirrs  *mirror.Manager
 	gate   *inspect.Gate
 	// windows outlive the handlers, which are exchanged when settings change.
 	windows *inspect.Windows
@@ -136,6 +141,9 @@ func open(o Options) (_ *Backend, err error) {
 		return nil, err
 	}
 	if b.snaps, err = b.openSnapshots(o); err != nil {
+		return nil, err
+	}
+	if b.mirrs, err = b.openMirrors(o, false); err != nil {
 		return nil, err
 	}
 	if b.subs, err = b.openSubscriptions(base, o); err != nil {
@@ -210,6 +218,25 @@ func (b *Backend) openSnapshots(o Options) (*snapshot.Manager, error) {
 		return nil, err
 	}
 	return snapshot.Open(so)
+}
+
+func (b *Backend) openMirrors(o Options, idle bool) (*mirror.Manager, error) {
+	mo := mirror.Options{Store: b.store, Engine: b.engine, Remotes: map[string]mirror.Remote{}, Idle: idle, Env: o.Env, Now: o.Now, Log: o.Log}
+	remotes, err := o.Config.RemoteServers()
+	if err != nil {
+		return nil, err
+	}
+	for name, r := range remotes {
+		mo.Remotes[name] = mirror.Remote{URL: r.URL, TokenEnv: r.TokenEnv, HeaderFile: r.HeaderFile, Insecure: r.Insecure}
+	}
+	rules, err := o.Config.MirrorRules()
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range rules {
+		mo.Configured = append(mo.Configured, mirror.Request{Name: r.Name, Direction: r.Direction, Glob: r.Glob, Known: r.Remote})
+	}
+	return mirror.Open(mo)
 }
 
 // journalBytes is how much the journal may hold; 0: it is off.
@@ -324,6 +351,7 @@ func (b *Backend) inspectHandler(o Options) http.Handler {
 		Store:         b.store,
 		Subscriptions: b.subs,
 		Snapshots:     b.snaps,
+		Mirrors:       b.mirrs,
 		Limits:        l,
 		Activity:      b.recent,
 		Demo:          b.demo,
@@ -422,6 +450,9 @@ func (b *Backend) shutdown(ctx context.Context) error {
 	}
 	if b.subs != nil {
 		b.subs.Close()
+	}
+	if b.mirrs != nil {
+		b.mirrs.Close()
 	}
 	if b.snaps != nil {
 		b.snaps.Close()

@@ -37,6 +37,7 @@ var layer = map[string]int{
 	"backend/plain":            2,
 	"backend/engine":           2,
 	"backend/activity":         3,
+	"backend/mirror":           3,
 	"backend/snapshot":         3,
 	"backend/snapshot/bucket":  1,
 	"backend/snapshot/segfile": 2,

@@ -50,6 +50,9 @@ type Config struct {
 	SnapshotKeep    []string // which snapshots stay, see KeepRules
 	Compact         []string // which streams are compacted, see CompactRules
 
+	Remotes []string // other servers, as NAME=URL, see RemoteServers
+	Mirrors []string // what is copied to them or from them, see MirrorRules
+
 	Journal      bool  // whether the latest requests are remembered
 	JournalBytes int64 // how much memory they take
 

@@ -64,6 +64,7 @@ const (
 	GroupReads  = "Reads"
 	GroupLimits = "Limits"
 	GroupKeep   = "Snapshots"
+	GroupMirror = "Mirrors"
 	GroupWatch  = "Journal"
 	GroupLog    = "Logging"
 )
@@ -216,6 +217,18 @@ func Keys() []Key {
 			Help:  "Streams to read from snapshots instead of the log, as GLOB=TARGET?older=24h&larger=1MiB: what was written so long ago, where so much is freed",
 			field: func(c *Config) any { return &c.Compact },
 			check: func(c Config) error { _, err := c.CompactRules(); return err },
+		},
+		{
+			Name: "remotes", Group: GroupMirror,
+			Help:  "Other servers, as NAME=URL of their stream root, such as prod=https://streams.example.com/v1/stream/?token_env=PROD_TOKEN; settings: token_env, a variable with a bearer token; header_file, a file with headers; insecure=true, to allow plain HTTP",
+			field: func(c *Config) any { return &c.Remotes },
+			check: func(c Config) error { _, err := c.RemoteServers(); return err },
+		},
+		{
+			Name: "mirrors", Group: GroupMirror,
+			Help:  "Streams to copy to a remote or from it, for as long as the server runs, as NAME=push GLOB REMOTE or NAME=pull GLOB REMOTE, such as chat=push chat/** prod",
+			field: func(c *Config) any { return &c.Mirrors },
+			check: func(c Config) error { _, err := c.MirrorRules(); return err },
 		},
 		{
 			Name: "journal", Group: GroupWatch,

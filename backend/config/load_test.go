@@ -89,6 +89,8 @@ func TestLoadEverySetting(t *testing.T) {
 		SnapshotEvery:   []string{"a/**=here?every=1h&bytes=2MiB"},
 		SnapshotKeep:    []string{"a/**?last=3&days=7", "**?last=1&target=there"},
 		Compact:         []string{"a/**=here?older=7d&larger=2MiB"},
+		Remotes:         []string{"prod=https://host/v1/stream/?token_env=PROD"},
+		Mirrors:         []string{"chat=push chat/** prod", "orders=pull orders prod"},
 		JournalBytes:    77 << 20,
 		LogLevel:        "error",
 	}
@@ -258,6 +260,7 @@ func TestTemplate(t *testing.T) {
 	want.CORSOrigins, want.Hosts, want.InspectSet = []string{}, []string{}, true
 	want.Targets, want.SnapshotOnClose = []string{}, []string{}
 	want.SnapshotEvery, want.SnapshotKeep, want.Compact = []string{}, []string{}, []string{}
+	want.Remotes, want.Mirrors = []string{}, []string{}
 	if diff := cmp.Diff(want, l.Config); diff != "" {
 		t.Errorf("with every key uncommented the settings are not the defaults (-want +got):\n%s", diff)
 	}

@@ -16,8 +16,9 @@ type draft struct {
 
 	batches []*store.Batch
 	closes  bool
-	// subscriptions are changed together with the batches.
+	// subscriptions and mirrored are stored together with the batches.
 	subscriptions []*store.SubscriptionChange
+	mirrored      []*store.MirrorStream
 }
 
 func newDraft(s *State, producers map[string]store.Producer, now int64) *draft {
@@ -35,6 +36,9 @@ func (d *draft) append(r *AppendRequest) (Appended, error) {
 	}
 	if r.Empty && !r.Close {
 		return Appended{}, protocol.ErrEmptyBody
+	}
+	if m := r.Mirrored; m != nil && (m.Local != d.stream.ID || m.Position != d.stream.Tail) {
+		return Appended{}, ErrNotMirror
 	}
 	if !r.Empty && r.ContentType == "" {
 		return Appended{}, protocol.ErrNoContentType
@@ -141,6 +145,11 @@ func (d *draft) accept(r *AppendRequest) {
 	}
 	if r.Subscription != nil {
 		d.subscriptions = append(d.subscriptions, r.Subscription)
+	}
+	if r.Mirrored != nil {
+		m := *r.Mirrored
+		m.Position, m.Until = b.End, b.End
+		d.mirrored = append(d.mirrored, &m)
 	}
 	if r.Close {
 		d.closes = true

@@ -1,6 +1,8 @@
 package engine
 
 import (
+	"errors"
+
 	"tailrace/backend/protocol"
 	"tailrace/backend/store"
 )
@@ -44,7 +46,15 @@ type AppendRequest struct {
 	Frame func(protocol.Kind) (protocol.Payload, error)
 	// Subscription is changed in the same transaction; nil: none.
 	Subscription *store.SubscriptionChange
+	// Mirrored is stored in the same transaction, with the tail as its Position. The
+	// append is refused unless the stream is the one that it names and ends where its
+	// Position is; nil: nothing mirrors.
+	Mirrored *store.MirrorStream
 }
+
+// ErrNotMirror: the stream at the path is not the copy that a mirror makes, or has
+// been written to by somebody else.
+var ErrNotMirror = errors.New("the stream here is not as the mirror left it: somebody else has written to it, or made another one")
 
 // Appended is the outcome of an AppendRequest that was not refused.
 type Appended struct {

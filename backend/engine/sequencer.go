@@ -425,7 +425,7 @@ func (s *sequencer) appendAll(batch []command, results []result) error {
 		accepted = accepted || results[i].err == nil
 	}
 	if len(d.batches) > 0 {
-		w := &store.Write{Stream: &d.stream, Batches: d.batches, Close: d.closes, Now: d.now, Subscriptions: d.subscriptions}
+		w := &store.Write{Stream: &d.stream, Batches: d.batches, Close: d.closes, Now: d.now, Subscriptions: d.subscriptions, Mirrored: d.mirrored}
 		if d.closes {
 			w.Announce = announce(&d.stream, opUpdate)
 		}

@@ -63,6 +63,11 @@ type (
 		StreamAll      int    `json:"stream_all" doc:"Requests of the watched stream since this window began to watch, and those that were kept then."`
 		StreamRejected int    `json:"stream_rejected"`
 	}
+	// Mirrors are all mirrors, when something about them has changed.
+	Mirrors struct {
+		Type    string   `json:"type" enum:"mirrors"`
+		Mirrors []Mirror `json:"mirrors" nullable:"false"`
+	}
 	// Tail is where the watched stream stands.
 	Tail struct {
 		Type     string `json:"type" enum:"tail"`
@@ -82,7 +87,7 @@ type eventsInput struct {
 func (s *Server) registerEvents(api huma.API) {
 	var line huma.Schema
 	for _, event := range []reflect.Type{
-		reflect.TypeFor[Hello](), reflect.TypeFor[Stats](), reflect.TypeFor[Changes](), reflect.TypeFor[Requests](), reflect.TypeFor[Tail](),
+		reflect.TypeFor[Hello](), reflect.TypeFor[Stats](), reflect.TypeFor[Changes](), reflect.TypeFor[Requests](), reflect.TypeFor[Mirrors](), reflect.TypeFor[Tail](),
 	} {
 		line.OneOf = append(line.OneOf, api.OpenAPI().Components.Schemas.Schema(event, true, ""))
 	}
@@ -118,6 +123,7 @@ func (s *Server) events(c huma.Context, watch string) {
 		case <-list.C:
 			f.sendChanges()
 			f.sendRequests()
+			f.sendMirrors()
 		case <-stats.C:
 			f.sendStats()
 		case <-f.ctx.Done():
@@ -143,6 +149,7 @@ type feed struct {
 
 	counter  journal.Counter
 	requests Requests
+	mirrors  uint64 // their revision that was sent
 
 	reader  *engine.Reader
 	tail    Tail
@@ -179,6 +186,7 @@ func (f *feed) start() {
 	f.sendStats()
 	f.sendTail(true)
 	f.sendRequests()
+	f.sendMirrors()
 }
 
 // sendDeadline is how long a window may take to receive one event.
@@ -315,6 +323,14 @@ func (f *feed) sendRequests() {
 	if now != f.requests {
 		f.requests = now
 		f.send(now)
+	}
+}
+
+// sendMirrors tells how the mirrors stand, if there are any or have been.
+func (f *feed) sendMirrors() {
+	if now := f.s.o.Mirrors.Revision(); now != f.mirrors {
+		f.mirrors = now
+		f.send(Mirrors{Type: "mirrors", Mirrors: f.s.mirrors()})
 	}
 }
 

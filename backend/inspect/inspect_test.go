@@ -17,6 +17,7 @@ import (
 
 	"tailrace/backend/engine"
 	"tailrace/backend/journal"
+	"tailrace/backend/mirror"
 	"tailrace/backend/protocol"
 	"tailrace/backend/store"
 	"tailrace/backend/subscription"
@@ -57,13 +58,17 @@ func newPageIn(t *testing.T, windows *Windows) *page {
 	if err != nil {
 		t.Fatal(err)
 	}
+	mirrors, err := mirror.Open(mirror.Options{Store: db, Engine: e, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
 	gate, err := OpenGate(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
 	p := &page{t: t, engine: e, journal: journal.New(journal.Options{Bytes: 1 << 20}), gate: gate}
 	s := httptest.NewServer(New(Options{
-		Engine: e, Store: db, Subscriptions: subs, Limits: protocol.DefaultLimits(), Gate: gate,
+		Engine: e, Store: db, Subscriptions: subs, Mirrors: mirrors, Limits: protocol.DefaultLimits(), Gate: gate,
 		Journal: p.journal,
 		Info:    Info{Version: "1.2.3", InspectorURL: "http://inspector"},
 		Assets:  fstest.MapFS{"index.html": {Data: []byte("<title>Tailrace</title>")}, "assets/a-1.js": {Data: []byte("1")}},
@@ -73,6 +78,7 @@ func newPageIn(t *testing.T, windows *Windows) *page {
 	p.url = s.URL
 	t.Cleanup(func() {
 		s.Close()
+		mirrors.Close()
 		subs.Close()
 		e.Close()
 		if err := db.Close(); err != nil {

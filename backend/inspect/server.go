@@ -19,6 +19,7 @@ import (
 	"tailrace/backend/journal"
 	"tailrace/backend/lint"
 	"tailrace/backend/loopback"
+	"tailrace/backend/mirror"
 	"tailrace/backend/peer"
 	"tailrace/backend/protocol"
 	"tailrace/backend/server"
@@ -34,6 +35,7 @@ type Options struct {
 	// Subscriptions holds the keys that sign webhooks.
 	Subscriptions *subscription.Manager
 	Snapshots     *snapshot.Manager
+	Mirrors       *mirror.Manager
 	Limits        protocol.Limits
 	Gate          *Gate
 	Info          Info
@@ -113,6 +115,7 @@ func (s *Server) describe(mux *http.ServeMux) huma.API {
 	s.registerEvents(api)
 	s.registerWindows(api)
 	s.registerSnapshots(api)
+	s.registerMirrors(api)
 	s.registerSettings(api)
 	s.registerActivity(api)
 	s.registerDemo(api)

@@ -21,6 +21,11 @@ func (c *committer) apply(ctx context.Context, r *request, seq *int64) error {
 			return err
 		}
 	}
+	for _, m := range w.Mirrored {
+		if err := c.saveMirrorStream(ctx, m); err != nil {
+			return err
+		}
+	}
 	if s == nil {
 		return c.applyAlso(ctx, w)
 	}

@@ -46,9 +46,10 @@ type Write struct {
 	// milliseconds).
 	Announce [][]byte
 	Now      int64
-	// Subscriptions are changed in the same transaction, as is Key.
+	// Subscriptions are changed in the same transaction, as are Key and Mirrored.
 	Subscriptions []*SubscriptionChange
 	Key           *KeyChange
+	Mirrored      []*MirrorStream
 
 	also also
 }

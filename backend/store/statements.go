@@ -26,6 +26,7 @@ type statements struct {
 	growExtents, shrinkExtents      *sql.Stmt
 	freeExtent, extentGarbage       *sql.Stmt
 	extentsFreed, emptyExtents      *sql.Stmt
+	saveMirrorStream                *sql.Stmt
 	vacuum, freePages, checkpoint   *sql.Stmt
 }
 
@@ -79,6 +80,8 @@ func (s *statements) prepare(ctx context.Context, conn *sql.Conn) error {
 		{&s.extentGarbage, "SELECT rowid, file, at, size FROM extent_garbage ORDER BY rowid LIMIT ?"},
 		{&s.extentsFreed, "DELETE FROM extent_garbage WHERE rowid <= ?"},
 		{&s.emptyExtents, `DELETE FROM extent_files WHERE live = 0 AND id <> ? RETURNING id`},
+		{&s.saveMirrorStream, `INSERT OR REPLACE INTO mirror_streams (mirror, path, local, position, until, closing, epoch, seq, "offset", skip,
+			bytes, state, error, updated_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`},
 		{&s.vacuum, "PRAGMA incremental_vacuum(256)"},
 		{&s.freePages, "PRAGMA freelist_count"},
 		{&s.checkpoint, "PRAGMA wal_checkpoint(TRUNCATE)"},

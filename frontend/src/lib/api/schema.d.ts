@@ -248,6 +248,76 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/mirrors": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** All mirrors */
+        get: operations["listMirrors"];
+        put?: never;
+        /** Make a mirror, or continue the one of that name */
+        post: operations["addMirror"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/mirrors/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One mirror with its streams */
+        get: operations["getMirror"];
+        put?: never;
+        post?: never;
+        /** Forget a mirror; the copies stay */
+        delete: operations["removeMirror"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/mirrors/{name}/pause": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Pause a mirror */
+        post: operations["pauseMirror"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/mirrors/{name}/resume": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Have a mirror go on, also with its stopped streams */
+        post: operations["resumeMirror"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/readers": {
         parameters: {
             query?: never;
@@ -1700,6 +1770,143 @@ export interface components {
             /** @description The request that wrote it; null: the journal does not hold it, or not any more. */
             request: components["schemas"]["Origin"];
         };
+        Mirror: {
+            /**
+             * Format: int64
+             * @description For how long the stream that is furthest behind has not been complete; 0: all are.
+             */
+            behind_ms: number;
+            /**
+             * Format: int64
+             * @description Copied so far, over all runs.
+             */
+            bytes: number;
+            /** @description It stands in the configuration. */
+            configured: boolean;
+            /**
+             * Format: int64
+             * @description Unix milliseconds.
+             */
+            created_at: number;
+            /** @enum {string} */
+            direction: "push" | "pull";
+            /** @description What is wrong with the mirror; streams have errors of their own. */
+            error: string | null;
+            /** @description The streams that were there when it began have been found. */
+            found: boolean;
+            glob: string;
+            /** @description File with headers; empty: none. */
+            header_file: string;
+            /** @description Plain HTTP to another machine is allowed. */
+            insecure: boolean;
+            name: string;
+            /**
+             * @description What became of the latest run with once.
+             * @enum {string|null}
+             */
+            once: "running" | "complete" | "incomplete" | null;
+            /** @description Stream root of the other server, or its name in the configuration. */
+            remote: string;
+            /**
+             * @description failed: it cannot go on. ended: a run with once has.
+             * @enum {string}
+             */
+            state: "running" | "paused" | "failed" | "ended";
+            /** @description How many streams are in which state. */
+            states: components["schemas"]["MirrorStates"];
+            /** Format: int64 */
+            streams: number;
+            /** @description Variable that holds the token; empty: none. */
+            token_env: string;
+            /** @description Stream root, also when remote is a name. */
+            url: string;
+        };
+        MirrorDetail: {
+            mirror: components["schemas"]["Mirror"];
+            /** @description At most 500, those in trouble first, then by path. */
+            streams: components["schemas"]["MirroredStream"][];
+        };
+        MirrorStates: {
+            /** Format: int64 */
+            closed: number;
+            /** Format: int64 */
+            copying: number;
+            /** Format: int64 */
+            failed: number;
+            /** Format: int64 */
+            live: number;
+            /** Format: int64 */
+            retrying: number;
+            /** Format: int64 */
+            source_deleted: number;
+            /** Format: int64 */
+            stopped: number;
+            /** Format: int64 */
+            waiting: number;
+        };
+        MirroredStream: {
+            /**
+             * Format: int64
+             * @description How much is missing, in the same unit; null: the remote does not tell.
+             */
+            behind: number | null;
+            /**
+             * Format: int64
+             * @description For how long the copy has not been complete; 0: it is.
+             */
+            behind_ms: number;
+            /**
+             * Format: int64
+             * @description Copied so far.
+             */
+            bytes: number;
+            error: string | null;
+            path: string;
+            /**
+             * Format: int64
+             * @description Up to here both ends have the same: messages for JSON, else bytes.
+             */
+            position: number;
+            /**
+             * @description stopped: a person has to look, and then resume the mirror. source_deleted: the copy is kept.
+             * @enum {string}
+             */
+            state: "waiting" | "copying" | "live" | "retrying" | "failed" | "closed" | "source_deleted" | "stopped";
+            /**
+             * Format: int64
+             * @description Unix milliseconds of the last progress.
+             */
+            updated_at: number | null;
+        };
+        Mirrors: {
+            mirrors: components["schemas"]["Mirror"][];
+            /** @enum {string} */
+            type: "mirrors";
+        };
+        MirrorsOutputBody: {
+            mirrors: components["schemas"]["Mirror"][];
+            /** @description Those of the configuration. */
+            remotes: components["schemas"]["RemoteServer"][];
+        };
+        NewMirror: {
+            /** @enum {string} */
+            direction: "push" | "pull";
+            glob: string;
+            /** @description Absolute path of a file with headers, one a line. */
+            header_file?: string;
+            /** @description Allow plain HTTP to another machine. */
+            insecure?: boolean;
+            /** @description Empty: made of direction, glob and host. */
+            name?: string;
+            /** @description End when everything that is there has arrived. */
+            once?: boolean;
+            /** @description Stream root such as https://host/v1/stream/, or the name of a remote of the configuration. */
+            remote: string;
+            /** @description A bearer token; it is kept in memory until the server ends, and shown to nobody. */
+            token?: string;
+            /** @description Variable of the server that holds one. */
+            token_env?: string;
+        };
         Origin: {
             agent: string;
             /** Format: int64 */
@@ -1839,6 +2046,10 @@ export interface components {
             readers: components["schemas"]["LiveReader"][];
             /** Format: int64 */
             sse: number;
+        };
+        RemoteServer: {
+            name: string;
+            url: string;
         };
         Request: {
             /** @description Its User-Agent. */
@@ -2635,7 +2846,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/x-ndjson": components["schemas"]["Hello"] | components["schemas"]["Stats"] | components["schemas"]["Changes"] | components["schemas"]["Requests"] | components["schemas"]["Tail"];
+                    "application/x-ndjson": components["schemas"]["Hello"] | components["schemas"]["Stats"] | components["schemas"]["Changes"] | components["schemas"]["Requests"] | components["schemas"]["Mirrors"] | components["schemas"]["Tail"];
                 };
             };
             /** @description Error */
@@ -3016,6 +3227,186 @@ export interface operations {
             header?: never;
             path: {
                 id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    listMirrors: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MirrorsOutputBody"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    addMirror: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewMirror"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Mirror"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    getMirror: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MirrorDetail"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    removeMirror: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    pauseMirror: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    resumeMirror: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
             };
             cookie?: never;
         };
