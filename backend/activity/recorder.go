@@ -23,9 +23,9 @@ type Sample struct {
 	Appends float64 // appends a second; for one stream messages a second
 	Bytes   float64 // bytes a second
 	Readers int64   // open long-polls and SSE responses at its end
-	// P50 and P99 are the times of half and of nearly all commits, in milliseconds;
-	// 0: there was none.
-	P50, P99 float64
+	// P50 and P99 are within what time half and nearly all commits were done, for one
+	// stream as its appends waited for them; 0: there was none.
+	P50, P99 time.Duration
 }
 
 // Recorder samples a server.
@@ -50,14 +50,14 @@ type Recorder struct {
 type series struct {
 	ring
 	messages, bytes int64
+	commits         store.Counts
 	used            time.Time
 }
 
 // counters are totals at a moment.
 type counters struct {
 	appends, bytes int64
-	buckets        map[float64]uint64
-	commits        uint64
+	commits        store.Counts
 }
 
 // Open starts a recorder. It must be closed before the engine and the log are.
@@ -89,8 +89,8 @@ func (r *Recorder) Close() {
 }
 
 func (r *Recorder) count() counters {
-	totals, log := r.engine.Totals(), r.db.Stats()
-	return counters{totals.Appends.Load(), totals.Bytes.Load(), log.CommitBuckets, log.Commits}
+	totals := r.engine.Totals()
+	return counters{totals.Appends.Load(), totals.Bytes.Load(), r.db.CommitCounts()}
 }
 
 func (r *Recorder) sample() {
@@ -103,7 +103,7 @@ func (r *Recorder) sample() {
 		Appends: float64(c.appends-r.last.appends) / seconds,
 		Bytes:   float64(c.bytes-r.last.bytes) / seconds,
 		Readers: r.engine.Totals().Readers.Load(),
-		P50:     quantile(r.last, c, 0.5), P99: quantile(r.last, c, 0.99),
+		P50:     c.commits.Quantile(&r.last.commits, 0.5), P99: c.commits.Quantile(&r.last.commits, 0.99),
 	}
 	r.last, r.lastAt = c, now
 	r.mu.Lock()
@@ -131,18 +131,25 @@ func (r *Recorder) sampleStream(since, now time.Time, a *engine.Activity) {
 			return
 		}
 		// What it held before is not what it did in this step, unless it is new.
-		known = &series{ring: newRing(StreamStep), messages: st.Messages, bytes: st.Bytes}
+		known = &series{ring: newRing(StreamStep), messages: st.Messages, bytes: st.Bytes, commits: a.Commits.Counts()}
 		if st.CreatedAt >= since.UnixMilli() {
-			known.messages, known.bytes = 0, 0
+			known.messages, known.bytes, known.commits = 0, 0, store.Counts{}
 		}
 		r.streams[st.ID] = known
+	}
+	commits := a.Commits.Counts()
+	for i := range commits {
+		if commits[i] < known.commits[i] { // the stream was put away meanwhile, and counts anew
+			known.commits = store.Counts{}
+		}
 	}
 	s := Sample{
 		Appends: float64(st.Messages-known.messages) / seconds,
 		Bytes:   float64(st.Bytes-known.bytes) / seconds,
 		Readers: a.Readers,
+		P50:     commits.Quantile(&known.commits, 0.5), P99: commits.Quantile(&known.commits, 0.99),
 	}
-	known.messages, known.bytes = st.Messages, st.Bytes
+	known.messages, known.bytes, known.commits = st.Messages, st.Bytes, commits
 	known.add(now, s)
 	if s != (Sample{}) || known.used.IsZero() {
 		known.used = now
@@ -182,23 +189,4 @@ func (r *Recorder) Stream(id int64) (time.Time, []Sample) {
 		return s.samples()
 	}
 	return r.now(), nil
-}
-
-// quantile is the time in milliseconds within which a part of the commits between
-// two counts were done, taken as even within a bucket.
-func quantile(from, to counters, part float64) float64 {
-	total := float64(to.commits - from.commits)
-	if total == 0 {
-		return 0
-	}
-	bounds := sortedBounds(to.buckets)
-	wanted, below, lower := part*total, 0.0, 0.0
-	for _, bound := range bounds {
-		count := float64(to.buckets[bound] - from.buckets[bound])
-		if count >= wanted {
-			return 1000 * (lower + (bound-lower)*(wanted-below)/max(count-below, 1))
-		}
-		below, lower = count, bound
-	}
-	return 1000 * lower
 }

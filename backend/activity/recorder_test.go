@@ -2,7 +2,6 @@ package activity
 
 import (
 	"context"
-	"fmt"
 	"math"
 	"testing"
 	"testing/synctest"
@@ -57,8 +56,29 @@ func TestRecorder(t *testing.T) {
 		if n, b := sum(own, StreamStep); n != 3*seconds || b != 15*seconds || len(own) != 4 {
 			t.Errorf("the stream: %v appends, %v bytes in %d samples", n, b, len(own))
 		}
+		for _, s := range own {
+			if s.P50 <= 0 || s.P99 < s.P50 {
+				t.Errorf("appends of a step waited %v and %v", s.P50, s.P99)
+			}
+		}
 		if _, none := r.Stream(99); len(none) != 0 {
 			t.Errorf("a stream that is not there has %d samples", len(none))
+		}
+		// A stream that was put away meanwhile counts its commits from nought.
+		time.Sleep(5 * time.Minute)
+		if _, ok := e.Activity("a"); ok {
+			t.Error("an idle stream is still in use")
+		}
+		for range 2 {
+			if _, err := e.Append("a", &engine.AppendRequest{
+				ContentType: "text/plain", Payload: protocol.Payload{Data: []byte("6"), Sizes: []int{1}},
+			}); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(2 * StreamStep)
+		}
+		if _, own = r.Stream(created.State.ID); own[len(own)-2].P50 <= 0 {
+			t.Errorf("behind a pause: %+v", own[len(own)-4:])
 		}
 		r.Close()
 		e.Close()
@@ -86,26 +106,5 @@ func TestRing(t *testing.T) {
 	r.add(start.Add(time.Hour), Sample{Readers: 2})
 	if _, got = r.samples(); len(got) != 900 || got[899].Readers != 2 || got[0].Readers != 0 {
 		t.Errorf("behind an hour: %v … %v", got[0], got[899])
-	}
-}
-
-func TestQuantile(t *testing.T) {
-	count := func(upTo1, upTo10, commits uint64) counters {
-		return counters{buckets: map[float64]uint64{0.001: upTo1, 0.010: upTo10}, commits: commits}
-	}
-	for _, tt := range []struct {
-		from, to counters
-		part     float64
-		want     string
-	}{
-		{count(5, 5, 5), count(5, 5, 5), 0.5, "0.0"},
-		{count(0, 0, 0), count(100, 100, 100), 0.5, "0.5"},
-		{count(0, 0, 0), count(50, 100, 100), 0.99, "9.8"},
-		{count(100, 100, 100), count(100, 200, 200), 0.5, "5.5"},
-		{count(0, 0, 0), count(0, 0, 10), 0.5, "10.0"},
-	} {
-		if got := fmt.Sprintf("%.1f", quantile(tt.from, tt.to, tt.part)); got != tt.want {
-			t.Errorf("%v of %+v to %+v is %s ms, want %s", tt.part, tt.from, tt.to, got, tt.want)
-		}
 	}
 }

@@ -1,7 +1,6 @@
 package activity
 
 import (
-	"maps"
 	"slices"
 	"time"
 )
@@ -40,8 +39,4 @@ func (r *ring) put(s Sample, size int) {
 
 func (r *ring) samples() (time.Time, []Sample) {
 	return r.at, append(slices.Clone(r.kept[r.next:]), r.kept[:r.next]...)
-}
-
-func sortedBounds(buckets map[float64]uint64) []float64 {
-	return slices.Sorted(maps.Keys(buckets))
 }

@@ -3,6 +3,8 @@ package engine
 import (
 	"sync"
 	"time"
+
+	"tailrace/backend/store"
 )
 
 // meterSeconds is how far back a meter remembers.
@@ -65,6 +67,9 @@ type Activity struct {
 	Readers   int64
 	Producers int64
 	Rate      *Rate // nil: nothing appended in the last minute
+	// Commits counts how long appends waited for the disk since the stream was
+	// taken into use.
+	Commits *store.Histogram
 }
 
 // Active returns all streams in use.
@@ -106,5 +111,6 @@ func (s *sequencer) activity() (Activity, bool) {
 		Readers:   s.readers.Load(),
 		Producers: s.producerCount.Load(),
 		Rate:      s.meter.rate(s.engine.clock.wall()),
+		Commits:   &s.commits,
 	}, true
 }

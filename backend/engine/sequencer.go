@@ -71,8 +71,9 @@ type sequencer struct {
 	extending atomic.Bool  // a later deadline is about to be stored
 	readers   atomic.Int64 // live readers
 	meter     meter
-	refs      int  // guarded by Engine.mu, as is used
-	used      bool // since the janitor has last looked
+	commits   store.Histogram // how long appends waited for the disk
+	refs      int             // guarded by Engine.mu, as is used
+	used      bool            // since the janitor has last looked
 
 	alarm           *time.Timer // goes off at the deadline; nil: there is none
 	producers       map[string]store.Producer
@@ -430,9 +431,11 @@ func (s *sequencer) appendAll(batch []command, results []result) error {
 			w.Announce = announce(&d.stream, opUpdate)
 		}
 		s.extend(w)
+		began := time.Now()
 		if err := s.engine.db.Commit(w); err != nil {
 			return err
 		}
+		s.commits.Add(time.Since(began))
 		if w.Touch {
 			s.stored.Store(w.Stream.Deadline)
 		}

@@ -23,7 +23,7 @@ type ActivitySeries struct {
 	Appends []float64 `json:"appends" nullable:"false" doc:"Appends a second; for one stream messages a second."`
 	Bytes   []float64 `json:"bytes" nullable:"false" doc:"Bytes a second."`
 	Readers []int64   `json:"readers" nullable:"false"`
-	P50     []float64 `json:"p50" nullable:"false" doc:"Milliseconds that half of the commits took; 0: there was none. Not for one stream."`
+	P50     []float64 `json:"p50" nullable:"false" doc:"Milliseconds that half of the commits took, for one stream as its appends waited for them; 0: there was none."`
 	P99     []float64 `json:"p99" nullable:"false" doc:"Milliseconds that 99 % of the commits took."`
 }
 
@@ -59,10 +59,12 @@ func newSeries(at time.Time, step time.Duration, samples []activity.Sample) Acti
 		out.Appends = append(out.Appends, tenths(s.Appends))
 		out.Bytes = append(out.Bytes, math.Round(s.Bytes))
 		out.Readers = append(out.Readers, s.Readers)
-		out.P50 = append(out.P50, math.Round(s.P50*1000)/1000)
-		out.P99 = append(out.P99, math.Round(s.P99*1000)/1000)
+		out.P50 = append(out.P50, milliseconds(s.P50))
+		out.P99 = append(out.P99, milliseconds(s.P99))
 	}
 	return out
 }
+
+func milliseconds(d time.Duration) float64 { return math.Round(float64(d)/1e3) / 1e3 }
 
 func tenths(v float64) float64 { return math.Round(v*10) / 10 }

@@ -172,7 +172,7 @@ func (c *committer) serve(ctx context.Context, group []*request) {
 		}
 	}
 	if err == nil {
-		c.db.commits.add(time.Since(began))
+		c.db.commits.Add(time.Since(began))
 		c.db.writes.Add(uint64(len(group)))
 		if c.db.failing.Swap(nil) != nil {
 			c.db.log.Info("the log takes writes again")

@@ -66,7 +66,7 @@ type DB struct {
 	onClose  onClose
 	archive  Archive // nil: nothing is cold
 
-	commits        histogram
+	commits        Histogram
 	writes, failed atomic.Uint64
 	failing        atomic.Pointer[error] // of the last commit
 }

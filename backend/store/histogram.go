@@ -13,13 +13,18 @@ var commitBounds = [...]time.Duration{
 	100 * time.Millisecond, 250 * time.Millisecond, time.Second,
 }
 
-// histogram counts durations by bucket; one goroutine adds, any may read.
-type histogram struct {
+// Histogram counts how long commits took, by bucket; one goroutine adds, any may
+// read.
+type Histogram struct {
 	counts [len(commitBounds) + 1]atomic.Uint64
 	sum    atomic.Int64 // nanoseconds
 }
 
-func (h *histogram) add(d time.Duration) {
+// Counts is how many commits fell into each bucket.
+type Counts [len(commitBounds) + 1]uint64
+
+// Add counts one commit.
+func (h *Histogram) Add(d time.Duration) {
 	i := 0
 	for i < len(commitBounds) && d > commitBounds[i] {
 		i++
@@ -27,6 +32,39 @@ func (h *histogram) add(d time.Duration) {
 	h.counts[i].Add(1)
 	h.sum.Add(int64(d))
 }
+
+// Counts returns what was counted so far.
+func (h *Histogram) Counts() Counts {
+	var c Counts
+	for i := range c {
+		c[i] = h.counts[i].Load()
+	}
+	return c
+}
+
+// Quantile returns the time within which a part of the commits since an earlier
+// moment were done, taken as even within a bucket; 0: there were none.
+func (c *Counts) Quantile(since *Counts, part float64) time.Duration {
+	total := 0.0
+	for i := range c {
+		total += float64(c[i] - since[i])
+	}
+	wanted, lower := part*total, time.Duration(0)
+	for i, bound := range commitBounds {
+		count := float64(c[i] - since[i])
+		if count > 0 && count >= wanted {
+			return lower + time.Duration(float64(bound-lower)*wanted/count)
+		}
+		wanted, lower = wanted-count, bound
+	}
+	if total == 0 {
+		return 0
+	}
+	return lower
+}
+
+// CommitCounts returns how long transactions took so far.
+func (d *DB) CommitCounts() Counts { return d.commits.Counts() }
 
 // Stats are figures of a running log.
 type Stats struct {

@@ -19,6 +19,8 @@ test("charts show what the server does, in all and for one stream", async () => 
   expect(await accessibility(page)).toEqual([])
   await page.evaluate(() => (location.hash = "/s/busy?tab=activity"))
   await page.getByRole("img", { name: /^Messages per second: now [1-9]/ }).waitFor()
+  await page.getByRole("img", { name: /^Commit latency: now (0\.[1-9]|[1-9]).* ms and .* ms/ }).waitFor()
+  expect(await accessibility(page)).toEqual([])
   clearInterval(writing)
   expect(problems).toEqual([])
   await page.close()

@@ -933,7 +933,7 @@ export interface components {
             at: number;
             /** @description Bytes a second. */
             bytes: number[];
-            /** @description Milliseconds that half of the commits took; 0: there was none. Not for one stream. */
+            /** @description Milliseconds that half of the commits took, for one stream as its appends waited for them; 0: there was none. */
             p50: number[];
             /** @description Milliseconds that 99 % of the commits took. */
             p99: number[];
