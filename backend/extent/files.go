@@ -98,9 +98,10 @@ func (f *Files) ids() ([]int64, error) {
 	return ids, err
 }
 
-func (f *Files) name(id int64) string {
-	return filepath.Join(f.dir, fmt.Sprintf("%08d%s", id, suffix))
-}
+func (f *Files) name(id int64) string { return filepath.Join(f.dir, Name(id)) }
+
+// Name is the name of a file in its folder.
+func Name(id int64) string { return fmt.Sprintf("%08d%s", id, suffix) }
 
 // Append writes data behind what is there. It is neither on the disk nor counted
 // until Sync and Keep; Rewind takes it back.

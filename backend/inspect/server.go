@@ -120,6 +120,7 @@ func (s *Server) describe(mux *http.ServeMux) huma.API {
 	s.registerActivity(api)
 	s.registerDemo(api)
 	s.registerLineage(api)
+	s.registerStorage(api)
 	s.registerRequests(api)
 	s.registerReaders(api)
 	s.registerLanes(api)

@@ -81,6 +81,40 @@ func (w *world) first(path string) error {
 	return err
 }
 
+// TestLayoutOfACompactedStream looks where the parts of a stream lie before and
+// after a run of it went cold.
+func TestLayoutOfACompactedStream(t *testing.T) {
+	keep := t.TempDir()
+	w := start(t, nil)
+	w.stream(t, "a", "text/plain")
+	w.fill(t, "a", "text/plain", 50, 200)
+	layout := func() *store.Layout {
+		t.Helper()
+		s, _, err := w.db.Load(t.Context(), "a")
+		if err != nil {
+			t.Fatal(err)
+		}
+		l, err := w.db.Layout(t.Context(), &s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return l
+	}
+	if l := layout(); len(l.Cold) != 0 || l.First != 0 || l.Unsealed.Bytes+l.Rows.Bytes < 50*200 {
+		t.Errorf("before: %+v", l)
+	}
+	w.mustCompact(t, "a", keep)
+	w.append(t, "a", "text/plain", "one more", nil)
+	until(t, func() bool { return layout().Leaving == 0 })
+	l := layout()
+	if len(l.Cold) != 1 || l.Cold[0].End != l.Start || l.First != 50 || l.Rows.Bytes != 0 || l.Unsealed.Pieces != 1 || l.Unsealed.Bytes != 8 {
+		t.Errorf("after: %+v", l)
+	}
+	if at := snapshot.Location(&l.Cold[0].Snapshot); !strings.HasPrefix(at, keep) {
+		t.Errorf("the cold run lies at %s", at)
+	}
+}
+
 func TestCompactedStreamsReadTheSame(t *testing.T) {
 	for _, contentType := range []string{"application/json", "text/plain", "application/octet-stream"} {
 		t.Run(contentType, func(t *testing.T) {

@@ -21,6 +21,9 @@ func (m *Manager) Recorded(ctx context.Context, path string) ([]Created, error) 
 	return out, nil
 }
 
+// Location is where the file of a recorded snapshot lies.
+func Location(s *store.Snapshot) string { return joinLocation(s.Place, s.Key) }
+
 func joinLocation(place, key string) string {
 	b, err := bucket.Open(bucket.Target{Location: place, Keys: &bucket.Keys{Access: "-", Secret: "-"}})
 	if err != nil {

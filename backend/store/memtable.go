@@ -204,6 +204,21 @@ func (m *memtable) unsealedTail(stream int64) []*Batch {
 	return nil
 }
 
+// held returns what of a stream is not sealed, and the bytes of what is and still
+// is in memory.
+func (m *memtable) held(stream int64) (unsealed []*Batch, sealed int64) {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	t := m.tails[stream]
+	if t == nil {
+		return nil, 0
+	}
+	for _, b := range t.batches[:t.sealed] {
+		sealed += int64(len(b.Payload.Data))
+	}
+	return slices.Clone(t.batches[t.sealed:]), sealed
+}
+
 // unsealedOf returns all that is not sealed of some streams.
 func (m *memtable) unsealedOf(streams map[int64]bool) []run {
 	m.mu.RLock()

@@ -33,6 +33,12 @@ beforeAll(async () => {
   await server.run("snapshot", "create", "orders/eu/events", "--target", "backups")
   await server.run("snapshot", "create", "chat/4f2a/turns", "--target", "backups")
   await server.run("snapshot", "create", "jobs/build-380/output", "--to", kept)
+  await server.run("snapshot", "compact", "chat/4f2a/turns", "--target", "backups")
+  for (let n = 60; n < 75; n++) {
+    const body = JSON.stringify([{ kind: "turn.start", turn: `t_${n}`, role: "user" }, { kind: "delta", i: 0, text: " water" }])
+    const headers = { "Content-Type": "application/json", "Producer-Id": "ai-gateway", "Producer-Epoch": "4", "Producer-Seq": String(n) }
+    await fetch(`${server.streams}/chat/4f2a/turns`, { method: "POST", body, headers })
+  }
   const elsewhere = mkdtempSync(join(tmpdir(), "tailrace-elsewhere-"))
   const { location } = JSON.parse(await lively.run("snapshot", "create", "demo/orders/eu", "--to", elsewhere, "--json")) as { location: string }
   copyFileSync(location, join(kept, "orders-of-monday.seg"))
@@ -96,6 +102,8 @@ const SCREENS: Record<string, { at: string; act?: (page: Page) => Promise<void>;
   "snapshots-selected": { at: "/snapshots?snapshot=2" },
   "snapshots-found": { at: "/snapshots?show=found", act: async (page) => { await page.keyboard.press("j"); await page.keyboard.press("v"); await page.waitForTimeout(800) } },
   "snapshots-stream": { at: "/s/chat%2F4f2a%2Fturns?tab=snapshots&snapshot=1" },
+  storage: { at: "/s/chat%2F4f2a%2Fturns?tab=storage" },
+  "activity-stream": { at: "/s/demo%2Fchat%2Fsupport?tab=activity", lively: true, act: (page) => page.waitForTimeout(1000) },
   "snapshots-empty": { at: "/snapshots", empty: true },
   "snapshots-take": { at: "/snapshots", act: (page) => page.keyboard.press("n") },
   "snapshots-prune": { at: "/snapshots", act: async (page) => { await page.getByRole("button", { name: /^More: restore/ }).click(); await page.getByRole("menuitem", { name: /Prune/ }).click(); await page.getByRole("button", { name: "Show what goes" }).click() } },

@@ -765,6 +765,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/streams/{path}/storage": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Where the parts of a stream lie */
+        get: operations["getStorage"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/subscriptions": {
         parameters: {
             query?: never;
@@ -988,6 +1005,28 @@ export interface components {
             removed: string[];
             /** @enum {string} */
             type: "streams";
+        };
+        ColdRun: {
+            end_offset: string;
+            /**
+             * Format: int64
+             * @description When its last message was written.
+             */
+            last_at: number;
+            location: string;
+            /** Format: int64 */
+            messages: number;
+            /**
+             * Format: int64
+             * @description Bytes of the file, which may hold more than this.
+             */
+            size: number;
+            /**
+             * Format: int64
+             * @description Number of the recorded snapshot.
+             */
+            snapshot: number;
+            target: string | null;
         };
         CompactOptions: {
             /** @description Compress snapshots that have to be taken, with zstd. */
@@ -1377,6 +1416,17 @@ export interface components {
         FaultsOutputBody: {
             faults: components["schemas"]["Fault"][];
         };
+        FileShare: {
+            /** Format: int64 */
+            bytes: number;
+            /** @description In the data folder. */
+            name: string;
+            /**
+             * Format: int64
+             * @description Appends or segments.
+             */
+            pieces: number;
+        };
         FilesOutputBody: {
             files: components["schemas"]["SnapshotFile"][];
         };
@@ -1476,6 +1526,26 @@ export interface components {
             /** @enum {string} */
             type: "hello";
         };
+        HotRun: {
+            /** @description Large segments, in files beside it. */
+            files: components["schemas"]["FileShare"][];
+            /** Format: int64 */
+            messages: number;
+            /** @description Sealed segments in the database. */
+            segments: components["schemas"]["HotShare"];
+            start_offset: string;
+            /** @description Appends in the order of their arrival, on disk and in memory. */
+            unsealed: components["schemas"]["HotShare"];
+        };
+        HotShare: {
+            /** Format: int64 */
+            bytes: number;
+            /**
+             * Format: int64
+             * @description Appends or segments.
+             */
+            pieces: number;
+        };
         ImportResult: {
             /**
              * Format: int64
@@ -1535,6 +1605,12 @@ export interface components {
             /** @description Token of the first position that is the fork's own. */
             offset: string;
         } | null;
+        InheritedRun: {
+            end_offset: string;
+            /** Format: int64 */
+            messages: number;
+            stream: string;
+        };
         Job: {
             /**
              * Format: int64
@@ -2493,6 +2569,26 @@ export interface components {
              * @description Application streams.
              */
             total: number;
+        };
+        StreamStorage: {
+            /**
+             * Format: int64
+             * @description Bytes of sealed messages that are in memory as well.
+             */
+            cached: number;
+            cold: components["schemas"]["ColdRun"][];
+            /**
+             * Format: int64
+             * @description Bytes on disk that compaction would free, and deletion unless forks need them.
+             */
+            frees: number;
+            hot: components["schemas"]["HotRun"];
+            inherited: components["schemas"]["InheritedRun"][];
+            /**
+             * Format: int64
+             * @description Bytes of the log that have gone cold and are about to be freed.
+             */
+            leaving: number;
         };
         Subscription: {
             /**
@@ -4489,6 +4585,38 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["SeekOutputBody"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    getStorage: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Stream path, percent-encoded as one segment. */
+                path: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StreamStorage"];
                 };
             };
             /** @description Error */

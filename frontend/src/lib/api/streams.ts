@@ -14,6 +14,7 @@ import type {
   Stream,
   StreamPage,
   StreamQuery,
+  StreamStorage,
 } from './types';
 
 function at(path: string): string {
@@ -90,6 +91,10 @@ export function readOrigin(path: string, ordinal: number, signal?: AbortSignal):
 export async function listProducers(path: string, signal?: AbortSignal): Promise<Producer[]> {
   const { producers } = await call<{ producers: Producer[] }>('GET', `${at(path)}/producers`, { signal });
   return producers;
+}
+
+export function readStorage(path: string, signal?: AbortSignal): Promise<StreamStorage> {
+  return call('GET', `${at(path)}/storage`, { signal });
 }
 
 export function readLineage(path: string, signal?: AbortSignal): Promise<Lineage> {

@@ -22,6 +22,7 @@ export type Message = Schemas['Message'];
 export type MessagePage = Schemas['MessageList'];
 export type FilterProgress = Schemas['FilterProgress'];
 export type Lineage = Schemas['Lineage'];
+export type StreamStorage = Schemas['StreamStorage'];
 export type Kin = Schemas['Kin'];
 export type Producer = Schemas['ProducerState'];
 export type ActivitySeries = Schemas['ActivitySeries'];
