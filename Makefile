@@ -110,6 +110,11 @@ measure-scale: headless ## What many streams, large ones and long load cost, in 
 torture: ## Minutes of kill -9 under load, 10,000 live readers of each kind, full disks; not part of make test
 	@TAILRACE_TORTURE=1 go test -count=1 -v -timeout 30m ./test/torture
 
+.PHONY: torture-mirror
+torture-mirror: headless ## Copy 100,000 messages each way while both ends are killed at random; not part of make test
+	@[ -d test/node_modules/@durable-streams/server ] || scripts/setup.sh bench
+	@TAILRACE_TORTURE=1 TAILRACE_BIN="$(CURDIR)/$(HEADLESS)" go test -count=1 -v -timeout 60m ./test/mirror
+
 # How long each fuzz target runs: make fuzz FUZZTIME=10m
 FUZZTIME ?= 60s
 
