@@ -304,6 +304,11 @@ func (inv *invocation) with(f *folder, do func(*api) error) error {
 	if err == nil {
 		err = errors.Join(do(a), a.close())
 	}
+	return inv.fail(f, err)
+}
+
+// fail prints a failure as a document when JSON is wanted, and returns it.
+func (inv *invocation) fail(f *folder, err error) error {
 	if err != nil && f.JSON {
 		failure := map[string]string{"error": err.Error(), "problem": "other"}
 		var job *jobError

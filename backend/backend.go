@@ -211,6 +211,9 @@ func (b *Backend) openSnapshots(o Options) (*snapshot.Manager, error) {
 	so := snapshot.Options{
 		Store: b.store, Engine: b.engine, Targets: targets, Program: "tailrace " + o.Version, Now: o.Now, Log: o.Log,
 	}
+	if o.ConfigFile != "" {
+		so.Config = func() []byte { return configToKeep(o.ConfigFile, o.Log) }
+	}
 	for _, r := range o.Config.OnClose() {
 		so.OnClose = append(so.OnClose, snapshot.Rule{Glob: r[0], Target: r[1]})
 	}
@@ -237,6 +240,22 @@ func (b *Backend) openMirrors(o Options, idle bool) (*mirror.Manager, error) {
 		mo.Configured = append(mo.Configured, mirror.Request{Name: r.Name, Direction: r.Direction, Glob: r.Glob, Known: r.Remote})
 	}
 	return mirror.Open(mo)
+}
+
+// configToKeep is the configuration file as backups keep it; nil: there is none.
+func configToKeep(path string, log *slog.Logger) []byte {
+	text, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err == nil {
+		text, err = config.WithoutSecrets(text)
+	}
+	if err != nil {
+		log.Warn("the backup is made without the configuration file", "error", err)
+		return nil
+	}
+	return text
 }
 
 // journalBytes is how much the journal may hold; 0: it is off.

@@ -39,6 +39,7 @@ var layer = map[string]int{
 	"backend/activity":         3,
 	"backend/mirror":           3,
 	"backend/snapshot":         3,
+	"backend/snapshot/backup":  2,
 	"backend/snapshot/bucket":  1,
 	"backend/snapshot/segfile": 2,
 	"backend/metrics":          3,

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -125,6 +126,43 @@ func AddToken(path string, t access.Token) error {
 		return fmt.Errorf("%s: %w", path, err)
 	}
 	return replaceFile(path, []byte(text))
+}
+
+// WithoutSecrets returns a configuration file with the hashes of its tokens in place
+// of the tokens themselves. Both let the same programs in.
+func WithoutSecrets(text []byte) ([]byte, error) {
+	secrets, err := plainTokens(text)
+	if err != nil {
+		return nil, err
+	}
+	out := string(text)
+	for _, secret := range secrets {
+		plain := regexp.MustCompile(`["']?\btoken["']?\s*=\s*["']` + regexp.QuoteMeta(secret) + `["']`)
+		out = plain.ReplaceAllString(out, `sha256 = "`+access.HashOf(secret).String()+`"`)
+	}
+	left, err := plainTokens([]byte(out))
+	if err != nil || len(left) > 0 || slices.ContainsFunc(secrets, func(s string) bool { return strings.Contains(out, s) }) {
+		return nil, errors.New("a token of the configuration file is written in a way that cannot be replaced with its hash")
+	}
+	return []byte(out), nil
+}
+
+// plainTokens are the secrets that stand in a configuration file.
+func plainTokens(text []byte) (secrets []string, _ error) {
+	var values struct {
+		Tokens []struct {
+			Token string `toml:"token"`
+		} `toml:"tokens"`
+	}
+	if toml.Unmarshal(bytes.TrimPrefix(text, []byte("\ufeff")), &values) != nil {
+		return nil, errors.New("the configuration file is no TOML") // its own error would repeat the text
+	}
+	for _, t := range values.Tokens {
+		if t.Token != "" {
+			secrets = append(secrets, t.Token)
+		}
+	}
+	return secrets, nil
 }
 
 // replaceFile writes a file that appears whole and keeps its permissions.

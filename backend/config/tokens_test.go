@@ -202,3 +202,41 @@ func TestListenHost(t *testing.T) {
 		}
 	}
 }
+
+// TestWithoutSecrets also checks that the file lets the same programs in.
+func TestWithoutSecrets(t *testing.T) {
+	for name, text := range map[string]string{
+		"no tokens":     "log_level = \"warn\" # token = nothing\n",
+		"tables":        "# mine\n[[tokens]]\nname = \"b\"\naccess = \"full\"\ntoken = \"" + secret + "\" # by hand\n",
+		"inline":        "tokens = [{ name = 'b', access = 'full', token = '" + secret + "' }]\n",
+		"a quoted key":  "[[tokens]]\nname = \"b\"\naccess = \"full\"\n\"token\"=\"" + secret + "\"\n",
+		"a hash":        "[[tokens]]\nname = \"b\"\naccess = \"full\"\nsha256 = \"" + hash + "\"\n",
+		"a mark before": "\ufefflog_level = \"warn\"\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			got, err := WithoutSecrets([]byte(text))
+			if err != nil || strings.Contains(string(got), secret) {
+				t.Fatalf("%s, %v", got, err)
+			}
+			want, err := Load(sources(t, text, nil, nil))
+			if err != nil {
+				t.Fatal(err)
+			}
+			have, err := Load(sources(t, string(got), nil, nil))
+			if err != nil {
+				t.Fatalf("%v\n%s", err, got)
+			}
+			if diff := cmp.Diff(want.Config.Tokens, have.Config.Tokens); diff != "" || want.Config.LogLevel != have.Config.LogLevel {
+				t.Errorf("the settings differ (-want +got):\n%s", diff)
+			}
+		})
+	}
+	escaped := "[[tokens]]\nname = \"b\"\naccess = \"full\"\ntoken = \"\\u0061" + secret[1:] + "\"\n"
+	if got, err := WithoutSecrets([]byte(escaped)); err == nil {
+		t.Errorf("a secret that is escaped: %s", got)
+	}
+	twice := "# a note: " + secret + "\n[[tokens]]\nname = \"b\"\naccess = \"full\"\ntoken = \"" + secret + "\"\n"
+	if got, err := WithoutSecrets([]byte(twice)); err == nil {
+		t.Errorf("a secret in a comment: %s", got)
+	}
+}

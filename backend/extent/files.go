@@ -205,13 +205,18 @@ func (f *Files) Rewind() {
 
 // Read returns a piece.
 func (f *Files) Read(r Ref) ([]byte, error) {
-	file, err := f.reader(r.File)
-	if err != nil {
-		return nil, err
-	}
 	data := make([]byte, r.Size)
-	_, err = io.ReadFull(io.NewSectionReader(file, r.At, r.Size), data)
-	return data, err
+	return data, f.ReadAt(r.File, data, r.At)
+}
+
+// ReadAt fills b with what a file holds from byte at on.
+func (f *Files) ReadAt(id int64, b []byte, at int64) error {
+	file, err := f.reader(id)
+	if err != nil {
+		return err
+	}
+	_, err = io.ReadFull(io.NewSectionReader(file, at, int64(len(b))), b)
+	return err
 }
 
 // reader returns a file open for reading. It is not closed by whoever evicts it

@@ -13,14 +13,16 @@ import (
 	"tailrace/backend/engine"
 	"tailrace/backend/protocol"
 	"tailrace/backend/snapshot"
+	"tailrace/backend/snapshot/backup"
 	"tailrace/backend/snapshot/bucket"
 	"tailrace/backend/snapshot/segfile"
+	"tailrace/backend/store"
 )
 
-// Job is work with snapshots that goes on by itself.
+// Job is work with snapshots and backups that goes on by itself.
 type Job struct {
 	ID        int64           `json:"id"`
-	Kind      string          `json:"kind" enum:"create,verify,restore,compact"`
+	Kind      string          `json:"kind" enum:"create,verify,restore,compact,backup,verify_backup"`
 	Subject   string          `json:"subject" doc:"The stream or streams, or the file."`
 	State     string          `json:"state" enum:"running,done,failed,canceled"`
 	Bytes     int64           `json:"bytes" doc:"Read or written so far."`
@@ -29,11 +31,12 @@ type Job struct {
 	StartedAt int64           `json:"started_at"`
 	EndedAt   *int64          `json:"ended_at"`
 	Error     *string         `json:"error"`
-	Problem   *string         `json:"problem" doc:"What kind of failure: damaged, no_snapshot, version, path_taken, not_found, request, or that of a target."`
+	Problem   *string         `json:"problem" doc:"What kind of failure: damaged, no_snapshot (nor backup), version, path_taken, not_found, request, or that of a target."`
 	Snapshot  *Snapshot       `json:"snapshot" doc:"What create has made."`
 	Verified  *VerifiedFile   `json:"verified" doc:"What verify has found."`
 	Restored  *RestoredStream `json:"restored" doc:"What restore has made."`
 	Compacted []Compaction    `json:"compacted" doc:"What compact has done, also when it failed for some streams."`
+	Backup    *Backup         `json:"backup" doc:"What backup has made, or verify_backup has found right."`
 }
 
 // SnapshotContent is what a snapshot file holds.
@@ -150,7 +153,7 @@ func newJob(j *snapshot.Job) Job {
 		out.EndedAt = &at
 	}
 	if p.Err != nil {
-		text, kind := p.Err.Error(), problemKind(p.Err)
+		text, kind := p.Err.Error(), ProblemKind(p.Err)
 		out.Error, out.Problem = &text, &kind
 	}
 	switch r := p.Result.(type) {
@@ -162,6 +165,12 @@ func newJob(j *snapshot.Job) Job {
 		if r.Reason != "" {
 			out.Verified.Reason = &r.Reason
 		}
+	case *backup.Backup:
+		b := NewBackup(r)
+		out.Backup = &b
+	case *backup.Verified:
+		b := NewVerifiedBackup(r)
+		out.Backup = &b
 	case []snapshot.Compaction:
 		out.Compacted = newCompactions(r)
 	case *snapshot.Restored:
@@ -182,21 +191,26 @@ func newContent(h *segfile.Header, sum segfile.Summary) SnapshotContent {
 	return c
 }
 
-// problemKind names the kind of a failure, for programs.
-func problemKind(err error) string {
+// ProblemKind names the kind of a failure, for programs.
+func ProblemKind(err error) string {
 	var (
-		damaged *segfile.DamagedError
-		version *segfile.VersionError
-		bad     *snapshot.RequestError
+		damaged    *segfile.DamagedError
+		version    *segfile.VersionError
+		badBackup  *backup.DamagedError
+		newBackup  *backup.VersionError
+		newSchema  *store.NewerSchemaError
+		badSegment *store.DamagedError
+		notEmpty   *backup.NotEmptyError
+		bad        *snapshot.RequestError
 	)
 	switch {
-	case errors.As(err, &damaged):
+	case errors.As(err, &damaged), errors.As(err, &badBackup), errors.As(err, &badSegment):
 		return "damaged"
-	case errors.As(err, &version):
+	case errors.As(err, &version), errors.As(err, &newBackup), errors.As(err, &newSchema):
 		return "version"
-	case errors.Is(err, segfile.ErrNotSnapshot):
+	case errors.Is(err, segfile.ErrNotSnapshot), errors.Is(err, backup.ErrNone):
 		return "no_snapshot"
-	case errors.Is(err, engine.ErrPathTaken):
+	case errors.Is(err, engine.ErrPathTaken), errors.As(err, &notEmpty):
 		return "path_taken"
 	case errors.Is(err, protocol.ErrNotFound), errors.Is(err, protocol.ErrGone):
 		return "not_found"

@@ -225,6 +225,7 @@ func (s *Server) registerSnapshots(api huma.API) {
 	huma.Register(api, operation(http.MethodPost, "/api/targets/test", "testTarget", "Try whether a place works"), s.testTarget)
 	huma.Register(api, operation(http.MethodGet, "/api/snapshots/found", "listFoundSnapshots", "Files in folders of the configuration that the log does not know"), s.found)
 	s.registerCompaction(api)
+	s.registerBackups(api)
 	s.registerJobs(api)
 }
 

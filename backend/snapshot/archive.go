@@ -245,14 +245,18 @@ func (a *archive) bucket(s *store.Snapshot) (bucket.Bucket, error) {
 // reach says how to reach the file of a recorded snapshot: as the configuration
 // says, if it still has the target there, else as it was when the file was written.
 func (m *Manager) reach(s *store.Snapshot, keys *bucket.Keys) Where {
-	w := Where{Place: bucket.Target{Location: s.Place, Endpoint: s.Endpoint, Region: s.Region, PathStyle: s.PathStyle}}
-	if t, ok := m.o.Targets[s.Target]; ok && sameLocation(t.Location, s.Place) {
-		w.Place = t
+	return Where{Place: reach(m.o.Targets, s, keys)}
+}
+
+func reach(targets map[string]bucket.Target, s *store.Snapshot, keys *bucket.Keys) bucket.Target {
+	place := bucket.Target{Location: s.Place, Endpoint: s.Endpoint, Region: s.Region, PathStyle: s.PathStyle}
+	if t, ok := targets[s.Target]; ok && sameLocation(t.Location, s.Place) {
+		place = t
 	}
 	if keys != nil {
-		w.Place.Keys = keys
+		place.Keys = keys
 	}
-	return w
+	return place
 }
 
 // sameLocation reports whether two spellings name one place.

@@ -19,6 +19,9 @@ const (
 	KindVerify  = "verify"
 	KindRestore = "restore"
 	KindCompact = "compact"
+
+	KindBackup       = "backup"
+	KindVerifyBackup = "verify_backup"
 )
 
 // States of jobs.

@@ -32,6 +32,8 @@ type Options struct {
 	// default every minute.
 	Rules       Rules
 	UpkeepEvery time.Duration
+	// Config is the configuration file as backups keep it; nil: there is none.
+	Config func() []byte
 	// Program is noted in files; Now is the clock; Log takes what nobody waits for.
 	Program string
 	Now     func() time.Time

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"tailrace/backend/snapshot/backup"
 	"tailrace/backend/store"
 )
 
@@ -71,6 +72,14 @@ func decodeResult(kind string, data []byte) any {
 		}
 	case KindRestore:
 		if r := new(Restored); read(r) {
+			return r
+		}
+	case KindBackup:
+		if r := new(backup.Backup); read(r) {
+			return r
+		}
+	case KindVerifyBackup:
+		if r := new(backup.Verified); read(r) {
 			return r
 		}
 	case KindCompact:

@@ -3,7 +3,11 @@ package snapshot_test
 import (
 	"bytes"
 	"context"
+	"errors"
+	"io/fs"
 	"log/slog"
+	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -15,6 +19,7 @@ import (
 	"tailrace/backend/snapshot"
 	"tailrace/backend/snapshot/bucket"
 	"tailrace/backend/store"
+	"tailrace/test/gateway"
 )
 
 // world is a log with everything above it, as far as snapshots need it.
@@ -22,6 +27,8 @@ type world struct {
 	db      *store.DB
 	engine  *engine.Engine
 	manager *snapshot.Manager
+	// reach says how a bucket that a test names is reached.
+	reach bucket.Target
 }
 
 // fataler is a *testing.T or a *rapid.T.
@@ -84,11 +91,63 @@ func outcome[T any](j *snapshot.Job, err error) (result T, _ error) {
 	return p.Result.(T), nil
 }
 
+// place is a folder, or a bucket that speaks S3 and keeps its objects as files.
+type place struct {
+	bucket.Target
+	files string // where they lie in the file system
+	s3    *gateway.Gateway
+}
+
+// onEachPlace runs a test on a folder and on an S3 bucket.
+func onEachPlace(t *testing.T, test func(t *testing.T, p place)) {
+	t.Run("folder", func(t *testing.T) {
+		dir := filepath.Join(t.TempDir(), "place")
+		test(t, place{Target: bucket.Target{Location: dir}, files: dir})
+	})
+	t.Run("s3", func(t *testing.T) {
+		g := gateway.Start(t)
+		test(t, place{
+			Target: bucket.Target{
+				Location: "s3://" + gateway.Bucket + "/some/prefix", Endpoint: g.Endpoint, Region: "us-east-1", PathStyle: true,
+				Keys: &bucket.Keys{Access: gateway.AccessKey, Secret: gateway.SecretKey},
+			},
+			files: filepath.Join(g.Data, gateway.Bucket, "some", "prefix"), s3: g,
+		})
+	})
+}
+
+// file is the file that a location names.
+func (p place) file(location string) string {
+	return p.files + strings.TrimPrefix(location, p.Location)
+}
+
+// left are the files that lie there.
+func (p place) left(t *testing.T) (names []string) {
+	t.Helper()
+	err := filepath.WalkDir(p.files, func(name string, e fs.DirEntry, err error) error {
+		if err == nil && !e.IsDir() {
+			names = append(names, name)
+		}
+		return err
+	})
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		t.Fatal(err)
+	}
+	return names
+}
+
+// at names a place that the world knows how to reach.
+func (w *world) at(location string) snapshot.Where {
+	t := w.reach
+	t.Location = location
+	return snapshot.Where{Place: t}
+}
+
 func at(dir string) snapshot.Where { return snapshot.Where{Place: bucket.Target{Location: dir}} }
 
 func (w *world) create(t fataler, path, dir string) *snapshot.Created {
 	t.Helper()
-	c, err := outcome[*snapshot.Created](w.manager.Create(snapshot.CreateRequest{Path: path, To: at(dir)}))
+	c, err := outcome[*snapshot.Created](w.manager.Create(snapshot.CreateRequest{Path: path, To: w.at(dir)}))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -96,11 +155,11 @@ func (w *world) create(t fataler, path, dir string) *snapshot.Created {
 }
 
 func (w *world) verify(location string) (*snapshot.Verified, error) {
-	return outcome[*snapshot.Verified](w.manager.Verify(snapshot.FileRequest{Location: location}))
+	return outcome[*snapshot.Verified](w.manager.Verify(snapshot.FileRequest{Location: location, From: w.at("")}))
 }
 
 func (w *world) restore(location, as string) (*snapshot.Restored, error) {
-	return outcome[*snapshot.Restored](w.manager.Restore(snapshot.FileRequest{Location: location, As: as}))
+	return outcome[*snapshot.Restored](w.manager.Restore(snapshot.FileRequest{Location: location, As: as, From: w.at("")}))
 }
 
 func payload(t fataler, kind protocol.Kind, body string) protocol.Payload {

@@ -133,7 +133,11 @@ func (r *reading) readCold(ctx context.Context, stream, to int64) error {
 
 // Colds returns the cold runs of a stream, of all streams when stream is 0.
 func (d *DB) Colds(ctx context.Context, stream int64) ([]Cold, error) {
-	rows, err := d.read.QueryContext(ctx, "SELECT "+coldColumns+", "+snapshotColumns+
+	return colds(ctx, d.read, stream)
+}
+
+func colds(ctx context.Context, db *sql.DB, stream int64) ([]Cold, error) {
+	rows, err := db.QueryContext(ctx, "SELECT "+coldColumns+", "+snapshotColumns+
 		` FROM cold c JOIN snapshots s ON s.id = c.snapshot WHERE ?1 = 0 OR c.stream = ?1 ORDER BY c.stream, c.start`, stream)
 	if err != nil {
 		return nil, fmt.Errorf("list cold runs: %w", err)

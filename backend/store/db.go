@@ -54,6 +54,7 @@ type DB struct {
 	large  largeSegments
 	// extents hold the data of large segments; all but reading is the committer's.
 	extents *extent.Files
+	copies  atomic.Int32 // that are being made: nothing of the files is given back
 
 	submit    chan *request
 	stop      chan struct{}
@@ -101,6 +102,7 @@ func Open(ctx context.Context, dir string, o Options) (*DB, error) {
 			return nil, err
 		}
 	}
+	removeCopies(dir)
 	db, err := open(ctx, path, o)
 	return db, asDamage(path, classify(err))
 }

@@ -140,8 +140,8 @@ func extentsOf(rows *sql.Rows) (n int, refs []extent.Ref, err error) {
 // a bounded number of pieces at a time, and reports whether all of it is done. A
 // crash in between does it again.
 func (c *committer) giveBack(ctx context.Context) (done bool, err error) {
-	if !c.freed {
-		return true, nil
+	if !c.freed || c.db.copies.Load() > 0 {
+		return true, nil // a copy that ends has the rest done
 	}
 	last, n, err := c.freePieces(ctx)
 	if err != nil {

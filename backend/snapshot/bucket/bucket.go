@@ -32,6 +32,8 @@ type Bucket interface {
 	List(ctx context.Context, prefix string) ([]Object, error)
 	// Delete removes a file; one that is not there is no error.
 	Delete(ctx context.Context, key string) error
+	// DeleteAll removes what lies below a folder of keys, whole or half, and the folder.
+	DeleteAll(ctx context.Context, dir string) error
 	// Test stores, reads and deletes a small file.
 	Test(ctx context.Context) error
 	// Location is how users name a key: a path, or s3://bucket/key.

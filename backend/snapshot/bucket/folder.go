@@ -61,7 +61,7 @@ func (f *folder) Put(ctx context.Context, key string, write func(io.Writer) erro
 	if err != nil {
 		return errors.Join(err, os.Remove(tmp.Name()))
 	}
-	return syncDir(filepath.Dir(path))
+	return SyncDir(filepath.Dir(path))
 }
 
 // file stops writing when its context ends.
@@ -89,11 +89,11 @@ func makeDirs(dir string) error {
 	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}
-	return syncDir(parent)
+	return SyncDir(parent)
 }
 
-// syncDir makes a rename durable. Windows has no such thing.
-func syncDir(dir string) error {
+// SyncDir makes a rename durable. Windows has no such thing.
+func SyncDir(dir string) error {
 	if runtime.GOOS == "windows" {
 		return nil
 	}
@@ -195,7 +195,25 @@ func (f *folder) Delete(_ context.Context, key string) error {
 	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return f.explain(err)
 	}
-	if err := syncDir(filepath.Dir(path)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := SyncDir(filepath.Dir(path)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return f.explain(err)
+	}
+	return nil
+}
+
+func (f *folder) DeleteAll(_ context.Context, dir string) error {
+	path, err := f.path(dir)
+	if err != nil {
+		return err
+	}
+	if err := os.RemoveAll(path); err != nil {
+		return f.explain(err)
+	}
+	parent := filepath.Dir(path)
+	if parent != filepath.Clean(f.dir) {
+		_ = os.Remove(parent) // while there is something in it, it stays
+	}
+	if err := SyncDir(filepath.Dir(parent)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return f.explain(err)
 	}
 	return nil

@@ -111,7 +111,7 @@ func (s *s3) Put(ctx context.Context, key string, write func(io.Writer) error) e
 	if err := s.haveKeys(); err != nil {
 		return err
 	}
-	s.sweep(ctx, s.name(key))
+	s.sweep(ctx, key)
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	pr, pw := io.Pipe()
@@ -139,10 +139,10 @@ func (s *s3) Put(ctx context.Context, key string, write func(io.Writer) error) e
 	return s.explain(err)
 }
 
-// sweep aborts uploads below a key's folder that nobody goes on with.
-func (s *s3) sweep(ctx context.Context, name string) {
-	dir := name[:strings.LastIndex(name, "/")+1]
-	for up := range s.client.ListIncompleteUploads(ctx, s.bucket, dir, true) {
+// sweep aborts uploads that nobody goes on with, below the first folder of a key.
+func (s *s3) sweep(ctx context.Context, key string) {
+	dir, _, _ := strings.Cut(key, "/")
+	for up := range s.client.ListIncompleteUploads(ctx, s.bucket, s.name(dir)+"/", true) {
 		if up.Err != nil {
 			return // some servers cannot list them; the upload meets real errors itself
 		}
@@ -237,6 +237,20 @@ func (s *s3) Delete(ctx context.Context, key string) error {
 	err := s.explain(s.client.RemoveObject(ctx, s.bucket, s.name(key), minio.RemoveObjectOptions{}))
 	if ProblemOf(err) == ProblemMissing {
 		return nil
+	}
+	return err
+}
+
+func (s *s3) DeleteAll(ctx context.Context, dir string) error {
+	objects, err := s.List(ctx, dir+"/")
+	for _, o := range objects {
+		err = errors.Join(err, s.Delete(ctx, o.Key))
+	}
+	for up := range s.client.ListIncompleteUploads(ctx, s.bucket, s.name(dir+"/"), true) {
+		if up.Err != nil {
+			break // some servers cannot list them
+		}
+		err = errors.Join(err, s.explain(s.client.RemoveIncompleteUpload(ctx, s.bucket, up.Key)))
 	}
 	return err
 }

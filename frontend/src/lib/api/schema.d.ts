@@ -21,6 +21,57 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/backups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Write the whole log to a place, as a job */
+        post: operations["createBackup"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/backups/list": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Backups that lie at a place */
+        post: operations["listBackups"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/backups/verify": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Read a backup back and check all of it, as a job */
+        post: operations["verifyBackup"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/codes": {
         parameters: {
             query?: never;
@@ -983,6 +1034,43 @@ export interface components {
             messages: number;
             next_offset: string;
         };
+        Backup: {
+            /** Format: int64 */
+            cold_bytes: number;
+            /**
+             * Format: int64
+             * @description Snapshots that compacted streams are read from. They are not copied.
+             */
+            cold_files: number;
+            /** @description It holds the configuration file. */
+            config: boolean;
+            /** Format: int64 */
+            files: number;
+            /** @description A folder, or s3://bucket/prefix; what verify and restore take. */
+            location: string;
+            /** @description Why nothing can be restored from it, such as that it was never finished; the counts mean nothing then. */
+            problem: string | null;
+            /** @description That has written it. */
+            program: string;
+            /**
+             * Format: int64
+             * @description Of all its files.
+             */
+            size: number;
+            /** Format: int64 */
+            streams: number;
+            /**
+             * Format: int64
+             * @description Unix milliseconds.
+             */
+            taken_at: number;
+            /** @description Of these, as verify_backup has found: those that cannot be read, and why. */
+            unreachable: string[];
+        } | null;
+        BackupsOutputBody: {
+            /** @description Newest first. */
+            backups: components["schemas"]["Backup"][];
+        };
         Batch: {
             /** Format: int64 */
             count: number;
@@ -1612,6 +1700,8 @@ export interface components {
             stream: string;
         };
         Job: {
+            /** @description What backup has made, or verify_backup has found right. */
+            backup: components["schemas"]["Backup"];
             /**
              * Format: int64
              * @description Read or written so far.
@@ -1625,8 +1715,8 @@ export interface components {
             /** Format: int64 */
             id: number;
             /** @enum {string} */
-            kind: "create" | "verify" | "restore" | "compact";
-            /** @description What kind of failure: damaged, no_snapshot, version, path_taken, not_found, request, or that of a target. */
+            kind: "create" | "verify" | "restore" | "compact" | "backup" | "verify_backup";
+            /** @description What kind of failure: damaged, no_snapshot (nor backup), version, path_taken, not_found, request, or that of a target. */
             problem: string | null;
             /**
              * Format: int64
@@ -2714,6 +2804,22 @@ export interface components {
             /** Format: int64 */
             taken_at: number;
         } | null;
+        VerifyBackupInputBody: {
+            /** @description Its location, or with target where it lies there. A place with backups stands for the newest whole one. */
+            backup: string;
+            /** @description Used for this call only, and stored nowhere; else the server's own. */
+            credentials?: components["schemas"]["Credentials"];
+            /** @description http://host:port or https://host of an S3 server; empty: AWS. */
+            endpoint?: string;
+            /** @description Entry of the system's keyring with the keys. */
+            keyring?: string;
+            /** @description An absolute path of a folder, or s3://bucket/prefix. */
+            location?: string;
+            path_style?: boolean;
+            region?: string;
+            /** @description Name in the configuration; instead of the others. */
+            target?: string;
+        };
         WebhookAttempt: {
             /**
              * Format: int64
@@ -2762,6 +2868,105 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ActivitySeries"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    createBackup: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Place"];
+            };
+        };
+        responses: {
+            /** @description Accepted */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Job"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    listBackups: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Place"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BackupsOutputBody"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    verifyBackup: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["VerifyBackupInputBody"];
+            };
+        };
+        responses: {
+            /** @description Accepted */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Job"];
                 };
             };
             /** @description Error */
