@@ -29,6 +29,8 @@ var (
 type stream struct {
 	run *run
 	row store.MirrorStream
+	// stored is the row as it is in the database.
+	stored store.MirrorStream
 	sight
 }
 
@@ -46,6 +48,10 @@ func (s *stream) follow(ctx context.Context) {
 			return
 		}
 		if s.ended(err) {
+			return
+		}
+		if errors.Is(err, errNoSource) && !names(s.run.def.Glob) {
+			s.run.forget(s.row.Path)
 			return
 		}
 		if s.run.once && (wait.tries >= onceTries || errors.Is(err, errNoSource)) {
@@ -88,10 +94,16 @@ func (s *stream) ended(err error) bool {
 	return true
 }
 
-// save stores the row.
+// save stores the row. When that fails, the row is again what is stored: nothing
+// must be sent that is not.
 func (s *stream) save() error {
 	s.row.UpdatedAt = s.run.m.o.Now().UnixMilli()
-	return s.run.m.o.Store.SaveMirrorStream(&s.row)
+	if err := s.run.m.o.Store.SaveMirrorStream(&s.row); err != nil {
+		s.row = s.stored
+		return err
+	}
+	s.stored = s.row
+	return nil
 }
 
 // begin is the row of a copy that begins, at the start.

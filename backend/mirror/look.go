@@ -26,7 +26,7 @@ const (
 	Ended   = "ended"  // a run that was to end has
 )
 
-// List returns all mirrors, by name.
+// List returns all mirrors, by name, with their streams in no order.
 func (m *Manager) List() []Sight {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -38,7 +38,7 @@ func (m *Manager) List() []Sight {
 	return out
 }
 
-// Look returns one mirror.
+// Look returns one mirror, with its streams by path.
 func (m *Manager) Look(name string) (Sight, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -46,7 +46,9 @@ func (m *Manager) Look(name string) (Sight, error) {
 	if mi == nil {
 		return Sight{}, &NotFoundError{name}
 	}
-	return m.sightLocked(mi), nil
+	s := m.sightLocked(mi)
+	slices.SortFunc(s.Streams, func(a, b StreamSight) int { return strings.Compare(a.Path, b.Path) })
+	return s, nil
 }
 
 func (m *Manager) sightLocked(mi *mirror) Sight {
@@ -56,7 +58,6 @@ func (m *Manager) sightLocked(mi *mirror) Sight {
 		if s.Error == "" {
 			s.Error = mi.failure
 		}
-		slices.SortFunc(s.Streams, func(a, b StreamSight) int { return strings.Compare(a.Path, b.Path) })
 	}
 	switch {
 	case mi.failure != "":

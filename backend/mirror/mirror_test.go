@@ -273,12 +273,12 @@ func TestExpiry(t *testing.T) {
 func TestLargeStreams(t *testing.T) {
 	both(t, func(t *testing.T, direction string, source, copied, at *host) {
 		source.create("bytes", "application/octet-stream")
-		source.append("bytes", strings.Repeat("0123456789", 300_000))
+		source.append("bytes", strings.Repeat("0123456789", 120_000))
 		source.append("bytes", strings.Repeat("x", 1000))
 		source.create("json", "application/json")
 		var body strings.Builder
 		body.WriteString("[0")
-		for i := range 60_000 {
+		for i := range 25_000 {
 			fmt.Fprintf(&body, `,{"n":%d}`, i)
 		}
 		source.append("json", body.String()+"]")

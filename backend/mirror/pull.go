@@ -158,7 +158,7 @@ func (p *puller) step(ctx context.Context) (more bool, err error) {
 	if err = errors.Join(err, a.body.Close()); err != nil {
 		return false, err
 	}
-	if got == 0 && p.offset != start && a.next != p.offset {
+	if got == 0 && p.offset != start && a.next < p.offset { // tokens sort as offsets do (PROTOCOL §8)
 		return false, errRecreated
 	}
 	if p.known > 0 && a.upToDate {
@@ -207,7 +207,7 @@ func (p *puller) take(a *answer, closing bool) (got int64, err error) {
 			return local(err)
 		}
 		row.Position, row.Until = out.Next.Position, out.Next.Position
-		p.row = row
+		p.row, p.stored = row, row
 		return nil
 	})
 	return got, err

@@ -149,6 +149,13 @@ func (s *stream) settle(ctx context.Context, rd *engine.Reader, st *engine.State
 		}
 		return false, nil
 	}
+	if a.next > s.row.Offset && !a.closed { // tokens sort as offsets do (PROTOCOL §8)
+		// Some servers give the tail another name when they tidy up.
+		if have, err := s.behind(ctx, st.Kind, s.row.Offset, 0); err == nil && have.Messages() == 0 {
+			s.row.Offset = a.next
+			return false, s.save()
+		}
+	}
 	foreign := &stopError{"the copy does not stand where this mirror left it: somebody else has written to it, or the remote has lost what it had acknowledged; delete the copy and resume the mirror to make it anew"}
 	if !s.row.InFlight() {
 		return false, foreign
@@ -256,11 +263,16 @@ func (p *pusher) step(ctx context.Context, st *engine.State) (more bool, err err
 			return false, &stopError{"the copy is ahead of this mirror: another one with the same positions, such as that of a copied data folder, writes to it"}
 		}
 		found, err := p.settle(ctx, p.rd, st)
-		if err == nil && !found {
-			err = &stopError{"the remote says that it has what it does not have: a duplicate that is nowhere"}
+		switch {
+		case err != nil:
+			return false, err
+		case found:
+			p.unsaved = true
+			return true, nil
+		case row.Seq > 0:
+			return true, p.reintroduce(ctx)
 		}
-		p.unsaved = true
-		return true, err
+		return false, &stopError{"the remote says that it has what it does not have: a duplicate that is nowhere"}
 	}
 	if a.next == "" {
 		if a, err = p.run.remote.head(ctx, row.Path); err != nil {
@@ -311,7 +323,9 @@ func (p *pusher) refused(ctx context.Context, err error) error {
 		return &stopError{"another mirror with the same positions, such as that of a copied data folder, has taken over the copy"}
 	case r.status == http.StatusConflict && r.closed:
 		return &stopError{"somebody else has closed the copy"}
-	case r.status == http.StatusConflict && r.expectedSeq >= 0 && r.expectedSeq < row.Seq:
+	case r.status == http.StatusConflict && r.expectedSeq >= 0 && r.expectedSeq < row.Seq,
+		// It may have forgotten the epoch, which began with another number.
+		r.status == http.StatusBadRequest && row.Seq > 0:
 		return p.reintroduce(ctx)
 	}
 	return permanent(err)
@@ -327,7 +341,8 @@ func (p *pusher) halve() error {
 }
 
 // reintroduce begins a new epoch with a remote that has forgotten the producer, as
-// servers may after a while (PROTOCOL §5.2.1), but has all of its data.
+// servers may after a while (PROTOCOL §5.2.1), or where it stood, but has all of its
+// data.
 func (p *pusher) reintroduce(ctx context.Context) error {
 	a, err := p.run.remote.head(ctx, p.row.Path)
 	if err != nil {

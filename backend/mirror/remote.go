@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"tailrace/backend/loopback"
 	"tailrace/backend/protocol"
@@ -190,7 +191,9 @@ func (r *remote) do(ctx context.Context, method, path, query string, header http
 // repeat what it was sent: the header does not get on.
 func (r *remote) refusal(res *http.Response, body io.Reader) error {
 	text, _ := io.ReadAll(io.LimitReader(body, 2048)) // what there is of it helps
-	detail := strings.Join(strings.Fields(strings.ToValidUTF8(string(text), "?")), " ")
+	detail := strings.Join(strings.FieldsFunc(strings.ToValidUTF8(string(text), "?"), func(r rune) bool {
+		return unicode.IsSpace(r) || unicode.IsControl(r) // it may end in a terminal
+	}), " ")
 	if len(detail) > 300 {
 		detail = strings.ToValidUTF8(detail[:300], "") + "…"
 	}

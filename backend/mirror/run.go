@@ -44,7 +44,7 @@ func (m *Manager) load(def *store.Mirror) (*run, error) {
 }
 
 func (r *run) newStream(row store.MirrorStream) *stream {
-	s := &stream{run: r, row: row}
+	s := &stream{run: r, row: row, stored: row}
 	s.seen = StreamSight{
 		Path: row.Path, State: StateWaiting, Position: row.Position, Behind: -1, Bytes: row.Bytes, Error: row.Error, UpdatedAt: row.UpdatedAt,
 	}
@@ -121,12 +121,20 @@ func (r *run) add(ctx context.Context, path string, id int64) {
 func (r *run) done(s *stream) (again bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if !r.active[s.row.Path] && s.row.State != store.MirrorStopped && terminal(&s.row) {
+	if !r.active[s.row.Path] && s.row.State != store.MirrorStopped {
 		r.active[s.row.Path] = true
 		return true
 	}
 	delete(r.active, s.row.Path)
 	return false
+}
+
+// forget drops a stream that was announced and is not there any more.
+func (r *run) forget(path string) {
+	r.mu.Lock()
+	delete(r.streams, path)
+	r.mu.Unlock()
+	r.m.changed()
 }
 
 func (r *run) listed() {

@@ -3,7 +3,6 @@ package mirror
 import (
 	"sync"
 
-	"tailrace/backend/protocol"
 	"tailrace/backend/store"
 )
 
@@ -34,7 +33,6 @@ type StreamSight struct {
 	// BehindSince is when the copy was last complete, in unix milliseconds; 0: it is.
 	BehindSince int64
 	Bytes       int64 // copied so far
-	Kind        protocol.Kind
 	UpdatedAt   int64
 }
 
@@ -58,8 +56,14 @@ func (s *stream) see(state State, tail int64) {
 
 // show shows a state that is not progress.
 func (s *stream) show(state State, reason string) {
+	behind := int64(-1)
+	if s.run.def.Direction == store.MirrorPush {
+		if st, err := stateOf(s.run.m.o.Engine, s.row.Path); err == nil && (s.row.Local == 0 || s.row.Local == st.ID) {
+			behind = st.Tail - s.row.Position
+		}
+	}
 	s.update(func(v *StreamSight, _ int64) {
-		v.State, v.Error, v.Position, v.Bytes = state, reason, s.row.Position, s.row.Bytes
+		v.State, v.Error, v.Position, v.Bytes, v.Behind = state, reason, s.row.Position, s.row.Bytes, behind
 	})
 }
 

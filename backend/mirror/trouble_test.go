@@ -3,6 +3,7 @@ package mirror
 import (
 	"fmt"
 	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -101,6 +102,11 @@ func TestAServerThatForgetsItsProducers(t *testing.T) {
 	source.append("a", `3`)
 	source.append("a", `4`)
 	copied.holds("a", "1,2,3,4")
+	source.append("a", `5`)
+	copied.holds("a", "1,2,3,4,5")
+	epoch.Store("") // it remembers an earlier epoch only
+	source.append("a", `6`)
+	copied.holds("a", "1,2,3,4,5,6")
 	source.until("a", StateLive)
 }
 
@@ -206,6 +212,98 @@ func TestTheHeaderStaysWithItsServer(t *testing.T) {
 		if leaked.Load() {
 			t.Error("the redirect was followed")
 		}
+	})
+}
+
+func TestCertificatesAreVerified(t *testing.T) {
+	source := newHost(t)
+	source.mirror()
+	source.create("a", "text/plain")
+	remote := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	remote.Config.ErrorLog = log.New(io.Discard, "", 0)
+	remote.StartTLS()
+	defer remote.Close()
+	if _, err := source.mirrors.Add(t.Context(), Request{
+		Name: "m", Direction: store.MirrorPush, Glob: "a", Remote: Remote{URL: remote.URL + "/v1/stream/", Insecure: true},
+	}); err != nil {
+		t.Fatal(err)
+	}
+	source.until("a", StateRetrying, "certificate")
+}
+
+// The offsets of some servers look alike in another stream at the same path.
+func TestASourceThatIsMadeAnewBehindOffsetsThatLookAlike(t *testing.T) {
+	for name, tt := range map[string]struct{ contentType, first, second string }{
+		"longer":      {"text/plain", "one", "other, longer"},
+		"shorter":     {"text/plain", "one", "o"},
+		"empty":       {"text/plain", "one", ""},
+		"as long":     {"text/plain", "one", "two"},
+		"JSON":        {"application/json", "1", "[2,3]"},
+		"fewer, JSON": {"application/json", "[1,2]", "1"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			source, copied := newHost(t), newHost(t)
+			source.create("a", tt.contentType)
+			source.append("a", tt.first)
+			copied.mirror()
+			copied.add(store.MirrorPull, "a", source)
+			copied.until("a", StateLive)
+			before := copied.content("a")
+			copied.mirrors.Close()
+			copied.mirrors = nil
+			source.delete("a")
+			source.create("a", tt.contentType)
+			if tt.second != "" {
+				source.append("a", tt.second)
+			}
+			const first, second = "0000000000000000_", "0000000000000001_"
+			source.fail(func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+				r.URL.RawQuery = strings.ReplaceAll(r.URL.RawQuery, first, second)
+				rec := httptest.NewRecorder()
+				next.ServeHTTP(rec, r)
+				for k, v := range rec.Header() {
+					w.Header()[k] = []string{strings.ReplaceAll(v[0], second, first)}
+				}
+				w.WriteHeader(rec.Code)
+				_, _ = w.Write(rec.Body.Bytes())
+			})
+			copied.mirror()
+			copied.until("a", StateStopped, "made anew")
+			if have := copied.content("a"); have != before {
+				t.Errorf("the copy holds %q, and held %q", have, before)
+			}
+		})
+	}
+}
+
+// Some servers give the tail another token when they tidy up.
+func TestATailThatIsRenamed(t *testing.T) {
+	both(t, func(t *testing.T, direction string, source, copied, at *host) {
+		source.create("a", "text/plain")
+		source.append("a", "one")
+		to := other(at, source, copied)
+		at.add(direction, "a", to)
+		at.until("a", StateLive)
+		at.mirrors.Close()
+		at.mirrors = nil
+		const tail, renamed = "0000000000000000_0000000000000003", "0000000000000000_9999999999999999"
+		to.fail(func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+			r.URL.RawQuery = strings.ReplaceAll(r.URL.RawQuery, renamed, tail)
+			rec := httptest.NewRecorder()
+			next.ServeHTTP(rec, r)
+			for k, v := range rec.Header() {
+				w.Header()[k] = v
+			}
+			if rec.Header().Get(protocol.HeaderStreamNextOffset) == tail {
+				w.Header().Set(protocol.HeaderStreamNextOffset, renamed)
+			}
+			w.WriteHeader(rec.Code)
+			_, _ = w.Write(rec.Body.Bytes())
+		})
+		source.append("a", " two")
+		at.mirror()
+		copied.holds("a", "one two")
+		at.until("a", StateLive)
 	})
 }
 

@@ -107,6 +107,7 @@ type reference struct {
 	t         *testing.T
 	dir, port string
 	cmd       *exec.Cmd
+	exit      <-chan struct{} // closed when the process has ended
 }
 
 func newReference(t *testing.T) *reference {
@@ -138,7 +139,18 @@ func (e *reference) start() {
 	if err := e.cmd.Start(); err != nil {
 		e.t.Fatal(err)
 	}
+	exit := make(chan struct{})
+	go func() {
+		_ = e.cmd.Wait() // it is killed
+		close(exit)
+	}()
+	e.exit = exit
 	program.Until(e.t, "the reference server listens", func() bool {
+		select {
+		case <-exit:
+			e.t.Fatalf("the reference server ended by itself:\n%s", output.String())
+		default:
+		}
 		_, err := os.Stat(ready)
 		return err == nil
 	})
@@ -146,7 +158,7 @@ func (e *reference) start() {
 
 func (e *reference) kill() {
 	_ = e.cmd.Process.Kill() // it may have ended
-	_ = e.cmd.Wait()
+	<-e.exit
 }
 
 // torment kills ends at random moments and starts them again, as often as it is told
