@@ -159,7 +159,7 @@ func (p *puller) step(ctx context.Context) (more bool, err error) {
 		return false, err
 	}
 	if got == 0 && p.offset != start && a.next < p.offset { // tokens sort as offsets do (PROTOCOL §8)
-		return false, errRecreated
+		return false, errTailBehind
 	}
 	if p.known > 0 && a.upToDate {
 		return false, errRecreated
@@ -171,6 +171,11 @@ func (p *puller) step(ctx context.Context) (more bool, err error) {
 	p.live = (a.upToDate || live && a.status == http.StatusNoContent) && !a.closed
 	return !p.live, nil
 }
+
+// errTailBehind: either the source is another one, or its server shows messages a
+// moment before it counts them, as the reference server does. The next try begins
+// with comparing, which tells.
+var errTailBehind = errors.New("the remote names a tail before what it has sent; its last answer is compared with the copy")
 
 var errRecreated = &stopError{"the source is not the stream that was copied: it was deleted and made anew, or has lost data; delete the copy and resume the mirror to copy it as it is"}
 

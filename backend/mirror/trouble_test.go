@@ -276,6 +276,29 @@ func TestASourceThatIsMadeAnewBehindOffsetsThatLookAlike(t *testing.T) {
 	}
 }
 
+// Some servers show messages a moment before they count them.
+func TestATailThatLagsBehindItsMessages(t *testing.T) {
+	source, copied := newHost(t), newHost(t)
+	source.create("a", "text/plain")
+	source.append("a", "one")
+	var lagged atomic.Int64
+	source.fail(func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+		if r.URL.Query().Get("live") != "" && lagged.Add(1) <= 3 {
+			w.Header().Set("Content-Type", "text/plain")
+			w.Header().Set(protocol.HeaderStreamNextOffset, "0000000000000000_0000000000000001")
+			w.Header().Set(protocol.HeaderStreamUpToDate, "true")
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+	copied.mirror()
+	copied.add(store.MirrorPull, "a", source)
+	await(t, "it has lagged", func() (bool, string) { return lagged.Load() > 3, "" })
+	source.append("a", " two")
+	copied.holds("a", "one two")
+	copied.until("a", StateLive)
+}
+
 // Some servers give the tail another token when they tidy up.
 func TestATailThatIsRenamed(t *testing.T) {
 	both(t, func(t *testing.T, direction string, source, copied, at *host) {
