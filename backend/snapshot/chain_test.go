@@ -3,7 +3,6 @@ package snapshot_test
 import (
 	"errors"
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -18,7 +17,7 @@ import (
 
 func (w *world) increment(t fataler, path, dir string) *snapshot.Created {
 	t.Helper()
-	c, err := outcome[*snapshot.Created](w.manager.Create(snapshot.CreateRequest{Path: path, To: at(dir), Increment: true}))
+	c, err := outcome[*snapshot.Created](w.manager.Create(snapshot.CreateRequest{Path: path, To: w.at(dir), Increment: true}))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -28,71 +27,83 @@ func (w *world) increment(t fataler, path, dir string) *snapshot.Created {
 func TestIncrementsJoin(t *testing.T) {
 	for _, contentType := range []string{"application/json", "text/plain"} {
 		t.Run(contentType, func(t *testing.T) {
-			w := start(t, nil)
-			dir := t.TempDir()
-			w.stream(t, "a", contentType)
-			w.fill(t, "a", contentType, 3, 2000)
-			whole := w.increment(t, "a", dir)
-			if whole.Start != 0 || whole.Joined != "" {
-				t.Errorf("the first: %+v", whole)
-			}
-			var points []*snapshot.Created
-			var states []content
-			for i := range 3 {
-				w.append(t, "a", contentType, `"more"`, &protocol.Producer{ID: "q", Seq: int64(i)})
-				c := w.increment(t, "a", dir)
-				if c.Messages != 1 || c.Start != whole.End+int64(i)*(c.End-c.Start) || c.Joined == "" {
-					t.Errorf("increment %d: %+v", i, c)
-				}
-				points, states = append(points, c), append(states, w.content(t, "a"))
-			}
-			if again := w.increment(t, "a", dir); again.ID != points[2].ID {
-				t.Errorf("nothing new: %+v", again)
-			}
-			if _, err := w.engine.Append("a", &engine.AppendRequest{Empty: true, Close: true}); err != nil {
-				t.Fatal(err)
-			}
-			if closed := w.increment(t, "a", dir); closed.Messages != 0 || !closed.Closed {
-				t.Errorf("the closure: %+v", closed)
-			}
-			for i, c := range points {
-				v, err := w.verify(c.Joined)
-				if err != nil || v.Log != snapshot.CompareSame || !v.Recorded || v.Summary.Messages != states[i].Stream.Messages {
-					t.Errorf("verify %d: %+v, %v", i, v, err)
-				}
-				restored, err := w.restore(c.Joined, "at"+string(rune('0'+i)))
-				if err != nil {
-					t.Fatal(err)
-				}
-				got := w.content(t, restored.Path)
-				if d := diff(states[i], got); d != "" {
-					t.Errorf("restored %d (-want +got):\n%s", i, d)
-				}
-				refuseDuplicates(t, w, restored.Path, got)
-			}
-			// A part is right by itself, but no stream.
-			if v, err := w.verify(points[1].Location); err != nil || v.Log != snapshot.CompareSame {
-				t.Errorf("verify of a part: %+v, %v", v, err)
-			}
-			var bad *snapshot.RequestError
-			if _, err := w.restore(points[1].Location, "b"); !errors.As(err, &bad) {
-				t.Errorf("restore of a part: %v", err)
-			}
-			// Compaction takes what is there.
-			want := w.content(t, "a")
-			if c := w.mustCompact(t, "a", dir); len(c.Locations) != 4 && len(c.Locations) != 5 {
-				t.Errorf("compacted from %v", c.Locations)
-			}
-			if d := diff(want, w.content(t, "a")); d != "" {
-				t.Errorf("compacted (-want +got):\n%s", d)
-			}
+			onEachPlace(t, func(t *testing.T, p place) { testIncrementsJoin(t, contentType, p) })
 		})
 	}
 }
 
-func TestDamagedChainsAreFound(t *testing.T) {
+func testIncrementsJoin(t *testing.T, contentType string, p place) {
+	w := start(t, p.named)
+	w.reach = p.Target
+	dir := p.Location
+	w.stream(t, "a", contentType)
+	w.fill(t, "a", contentType, 3, 2000)
+	whole := w.increment(t, "a", dir)
+	if whole.Start != 0 || whole.Joined != "" {
+		t.Errorf("the first: %+v", whole)
+	}
+	var points []*snapshot.Created
+	var states []content
+	for i := range 3 {
+		w.append(t, "a", contentType, `"more"`, &protocol.Producer{ID: "q", Seq: int64(i)})
+		c := w.increment(t, "a", dir)
+		if c.Messages != 1 || c.Start != whole.End+int64(i)*(c.End-c.Start) || c.Joined == "" {
+			t.Errorf("increment %d: %+v", i, c)
+		}
+		points, states = append(points, c), append(states, w.content(t, "a"))
+	}
+	if again := w.increment(t, "a", dir); again.ID != points[2].ID {
+		t.Errorf("nothing new: %+v", again)
+	}
+	if _, err := w.engine.Append("a", &engine.AppendRequest{Empty: true, Close: true}); err != nil {
+		t.Fatal(err)
+	}
+	if closed := w.increment(t, "a", dir); closed.Messages != 0 || !closed.Closed {
+		t.Errorf("the closure: %+v", closed)
+	}
+	for i, c := range points {
+		v, err := w.verify(c.Joined)
+		if err != nil || v.Log != snapshot.CompareSame || !v.Recorded || v.Summary.Messages != states[i].Stream.Messages {
+			t.Errorf("verify %d: %+v, %v", i, v, err)
+		}
+		restored, err := w.restore(c.Joined, "at"+string(rune('0'+i)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := w.content(t, restored.Path)
+		if d := diff(states[i], got); d != "" {
+			t.Errorf("restored %d (-want +got):\n%s", i, d)
+		}
+		refuseDuplicates(t, w, restored.Path, got)
+	}
+	// A part is right by itself, but no stream.
+	if v, err := w.verify(points[1].Location); err != nil || v.Log != snapshot.CompareSame {
+		t.Errorf("verify of a part: %+v, %v", v, err)
+	}
+	var bad *snapshot.RequestError
+	if _, err := w.restore(points[1].Location, "b"); !errors.As(err, &bad) {
+		t.Errorf("restore of a part: %v", err)
+	}
+	// Compaction takes what is there.
+	want := w.content(t, "a")
+	done, err := outcome[[]snapshot.Compaction](w.manager.Compact(snapshot.CompactRequest{Streams: "a", To: snapshot.Where{Name: "place"}}))
+	if err != nil || len(done) != 1 {
+		t.Fatalf("compacted: %+v, %v", done, err)
+	}
+	if c := done[0]; len(c.Locations) != 4 && len(c.Locations) != 5 {
+		t.Errorf("compacted from %v", c.Locations)
+	}
+	if d := diff(want, w.content(t, "a")); d != "" {
+		t.Errorf("compacted (-want +got):\n%s", d)
+	}
+}
+
+func TestDamagedChainsAreFound(t *testing.T) { onEachPlace(t, testDamagedChains) }
+
+func testDamagedChains(t *testing.T, p place) {
 	w := start(t, nil)
-	dir := t.TempDir()
+	w.reach = p.Target
+	dir := p.Location
 	w.stream(t, "a", "text/plain", "one")
 	first := w.increment(t, "a", dir)
 	w.append(t, "a", "text/plain", "two", nil)
@@ -100,7 +111,7 @@ func TestDamagedChainsAreFound(t *testing.T) {
 	w.append(t, "a", "text/plain", "three", nil)
 	third := w.increment(t, "a", dir)
 	file := func(location string) []byte {
-		data, err := os.ReadFile(location)
+		data, err := os.ReadFile(p.file(location))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -120,11 +131,11 @@ func TestDamagedChainsAreFound(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			sound := file(tt.at)
-			if err := os.WriteFile(tt.at, tt.data, 0o600); err != nil {
+			if err := os.WriteFile(p.file(tt.at), tt.data, 0o600); err != nil {
 				t.Fatal(err)
 			}
 			defer func() {
-				if err := os.WriteFile(tt.at, sound, 0o600); err != nil {
+				if err := os.WriteFile(p.file(tt.at), sound, 0o600); err != nil {
 					t.Fatal(err)
 				}
 			}()
@@ -139,7 +150,7 @@ func TestDamagedChainsAreFound(t *testing.T) {
 			}
 		})
 	}
-	if err := os.Remove(second.Location); err != nil {
+	if err := os.Remove(p.file(second.Location)); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := w.verify(third.Joined); bucket.ProblemOf(err) != bucket.ProblemMissing {
@@ -175,13 +186,14 @@ func TestIncrementsDoNotGoOnFromAnotherStream(t *testing.T) {
 }
 
 // TestRulesAreFollowed has the manager take, prune and compact by itself.
-func TestRulesAreFollowed(t *testing.T) {
+func TestRulesAreFollowed(t *testing.T) { onEachPlace(t, testRulesAreFollowed) }
+
+func testRulesAreFollowed(t *testing.T, p place) {
 	now := time.Now().Add(time.Hour) // compaction looks at what is an hour old
-	keep := filepath.Join(t.TempDir(), "keep")
 	w := start(t, func(o *snapshot.Options) {
 		o.Now = func() time.Time { return now }
 		o.UpkeepEvery = 5 * time.Millisecond
-		o.Targets = map[string]bucket.Target{"keep": {Location: keep}}
+		o.Targets = map[string]bucket.Target{"keep": p.Target}
 		o.Rules.Every = []snapshot.ScheduleRule{
 			{Glob: "often/**", Target: "keep", Bytes: 1000},
 			{Glob: "seldom/**", Target: "keep", Every: 24 * time.Hour},
@@ -189,6 +201,7 @@ func TestRulesAreFollowed(t *testing.T) {
 		o.Rules.Keep = []snapshot.PruneRequest{{Glob: "pruned", KeepLast: 1}, {Glob: "kept", KeepLast: 2}}
 		o.Rules.Compact = []snapshot.CompactRequest{{Streams: "old", To: snapshot.Where{Name: "keep"}, Older: time.Minute, Larger: 1000}}
 	})
+	w.reach = p.Target
 	taken := func(path string) int {
 		t.Helper()
 		all, err := w.manager.Recorded(t.Context(), path)
@@ -216,7 +229,7 @@ func TestRulesAreFollowed(t *testing.T) {
 	for _, path := range []string{"pruned", "kept"} {
 		w.stream(t, path, "text/plain", "some")
 		for range 4 {
-			w.create(t, path, keep)
+			w.create(t, path, p.Location)
 		}
 	}
 	until(t, func() bool { return taken("pruned") == 1 && taken("kept") == 2 })
@@ -226,24 +239,27 @@ func TestRulesAreFollowed(t *testing.T) {
 }
 
 // TestPruneKeepsWhatKeptOnesGoOnFrom prunes chains.
-func TestPruneKeepsWhatKeptOnesGoOnFrom(t *testing.T) {
+func TestPruneKeepsWhatKeptOnesGoOnFrom(t *testing.T) { onEachPlace(t, testPruneOfChains) }
+
+func testPruneOfChains(t *testing.T, p place) {
 	w := start(t, nil)
-	dir := t.TempDir()
+	w.reach = p.Target
+	dir := p.Location
 	w.stream(t, "a", "text/plain", "0")
 	w.create(t, "a", dir)
 	for _, text := range []string{"1", "2"} {
 		w.append(t, "a", "text/plain", text, nil)
 		w.increment(t, "a", dir)
 	}
-	if pruned, err := w.manager.Prune(t.Context(), snapshot.PruneRequest{KeepLast: 1}); err != nil || len(pruned) != 0 {
+	if pruned, err := w.manager.Prune(t.Context(), snapshot.PruneRequest{KeepLast: 1, Reach: w.at("")}); err != nil || len(pruned) != 0 {
 		t.Errorf("pruned %+v, %v", pruned, err)
 	}
 	last := w.create(t, "a", dir)
-	pruned, err := w.manager.Prune(t.Context(), snapshot.PruneRequest{KeepLast: 1})
+	pruned, err := w.manager.Prune(t.Context(), snapshot.PruneRequest{KeepLast: 1, Reach: w.at("")})
 	if err != nil || len(pruned) != 3 {
 		t.Errorf("pruned %+v, %v", pruned, err)
 	}
-	files, err := w.manager.Files(t.Context(), at(dir))
+	files, err := w.manager.Files(t.Context(), w.at(dir))
 	if err != nil || len(files) != 1 || files[0].Location != last.Location {
 		t.Errorf("left: %+v, %v", files, err)
 	}

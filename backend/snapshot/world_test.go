@@ -106,15 +106,17 @@ func onEachPlace(t *testing.T, test func(t *testing.T, p place)) {
 	})
 	t.Run("s3", func(t *testing.T) {
 		g := gateway.Start(t)
+		t.Setenv("AWS_ACCESS_KEY_ID", gateway.AccessKey)
+		t.Setenv("AWS_SECRET_ACCESS_KEY", gateway.SecretKey)
 		test(t, place{
-			Target: bucket.Target{
-				Location: "s3://" + gateway.Bucket + "/some/prefix", Endpoint: g.Endpoint, Region: "us-east-1", PathStyle: true,
-				Keys: &bucket.Keys{Access: gateway.AccessKey, Secret: gateway.SecretKey},
-			},
-			files: filepath.Join(g.Data, gateway.Bucket, "some", "prefix"), s3: g,
+			Target: bucket.Target{Location: "s3://" + gateway.Bucket + "/some/prefix", Endpoint: g.Endpoint, Region: "us-east-1", PathStyle: true},
+			files:  filepath.Join(g.Data, gateway.Bucket, "some", "prefix"), s3: g,
 		})
 	})
 }
+
+// named gives the place a name in the configuration.
+func (p place) named(o *snapshot.Options) { o.Targets = map[string]bucket.Target{"place": p.Target} }
 
 // file is the file that a location names.
 func (p place) file(location string) string {
