@@ -64,6 +64,11 @@ $(PAGE): $(PAGE_SOURCES)
 	@cd frontend && npm run --silent build -- --logLevel error
 	@touch $@
 
+.PHONY: dist
+dist: $(PAGE) ## Packages for every platform that can be made here, into dist/
+	@scripts/setup.sh dist
+	@VERSION="$(VERSION)" COMMIT="$(COMMIT)" DESKTOP_TAGS="$(DESKTOP_TAGS)" scripts/dist.sh
+
 # What `make test` does, in this order. Each step also runs alone.
 TEST_STEPS := check test-go test-page test-program test-conformance-race test-desktop
 
@@ -174,6 +179,11 @@ vuln: ## Look for known vulnerabilities; needs https://vuln.go.dev
 api: ## Write the page's types from the inspector's API
 	@scripts/api.sh write
 
+.PHONY: commands
+commands: ## Write docs/commands.md from the command line
+	@work=$$(mktemp -d); trap 'rm -rf "$$work"' EXIT; go build -o "$$work/cli" ./build/cli; \
+		env -i HOME='~' "$$work/cli" "$$work" "$(VERSION)"; cp "$$work/commands.md" docs/commands.md
+
 .PHONY: fmt
 fmt: ## Format Go and page sources
 	@$(TOOL) gofumpt -w $(GO_FILES)
@@ -181,7 +191,7 @@ fmt: ## Format Go and page sources
 
 .PHONY: clean
 clean: ## Remove what was built; installed packages stay
-	@rm -rf build/bin test-results
+	@rm -rf build/bin dist test-results
 	@find frontend/dist -mindepth 1 ! -name .gitkeep -delete
 
 .PHONY: help

@@ -3,6 +3,7 @@ package app
 import (
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 
@@ -118,31 +119,8 @@ func (inv *invocation) parse(args []string) (runner, error) {
 			return nil, errors.New("there is no command behind --")
 		}
 	}
-	var g grammar
 	helped := false
-	vars := kong.Vars{"config_file": config.DefaultFile(inv.env)}
-	defaults := config.Default()
-	for _, k := range config.Keys() {
-		// Kong would read "$x" and "${x}" in a help text as variables.
-		vars[k.Name] = strings.ReplaceAll(k.Help+" ("+defaultText(k, defaults)+k.Env()+").", "$", "$$")
-	}
-	parser, err := kong.New(&g,
-		kong.Name("tailrace"),
-		kong.Description(description),
-		kong.Writers(inv.stdout, inv.stderr),
-		kong.Exit(func(int) { helped = true }),
-		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100, NoAppDescFormat: true}),
-		kong.ExplicitGroups([]kong.Group{
-			{Key: config.GroupServer, Title: config.GroupServer},
-			{Key: config.GroupAccess, Title: config.GroupAccess},
-			{Key: config.GroupReads, Title: config.GroupReads},
-			{Key: config.GroupLimits, Title: config.GroupLimits},
-			{Key: config.GroupKeep, Title: config.GroupKeep},
-			{Key: config.GroupMirror, Title: config.GroupMirror},
-			{Key: config.GroupLog, Title: config.GroupLog},
-		}),
-		vars,
-	)
+	parser, err := newParser(inv.env, kong.Writers(inv.stdout, inv.stderr), kong.Exit(func(int) { helped = true }))
 	if err != nil {
 		return nil, fmt.Errorf("command line: %w", err)
 	}
@@ -168,6 +146,40 @@ func (inv *invocation) parse(args []string) (runner, error) {
 			parsed.Command(), helpCommand(parsed))
 	}
 	return command, nil
+}
+
+// CommandLine is the command line as it is described: for a manual page, and for
+// shells that complete it.
+func CommandLine() (*kong.Application, error) {
+	parser, err := newParser(os.Getenv)
+	if err != nil {
+		return nil, fmt.Errorf("command line: %w", err)
+	}
+	return parser.Model, nil
+}
+
+func newParser(env func(string) string, options ...kong.Option) (*kong.Kong, error) {
+	vars := kong.Vars{"config_file": config.DefaultFile(env)}
+	defaults := config.Default()
+	for _, k := range config.Keys() {
+		// Kong would read "$x" and "${x}" in a help text as variables.
+		vars[k.Name] = strings.ReplaceAll(k.Help+" ("+defaultText(k, defaults)+k.Env()+").", "$", "$$")
+	}
+	return kong.New(&grammar{}, append(options,
+		kong.Name("tailrace"),
+		kong.Description(description),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100, NoAppDescFormat: true}),
+		kong.ExplicitGroups([]kong.Group{
+			{Key: config.GroupServer, Title: config.GroupServer},
+			{Key: config.GroupAccess, Title: config.GroupAccess},
+			{Key: config.GroupReads, Title: config.GroupReads},
+			{Key: config.GroupLimits, Title: config.GroupLimits},
+			{Key: config.GroupKeep, Title: config.GroupKeep},
+			{Key: config.GroupMirror, Title: config.GroupMirror},
+			{Key: config.GroupLog, Title: config.GroupLog},
+		}),
+		vars,
+	)...)
 }
 
 func defaultText(k config.Key, defaults config.Config) string {
