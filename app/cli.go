@@ -76,7 +76,8 @@ type settings struct {
 	Journal      string `placeholder:"true|false" group:"Journal" help:"${journal}"`
 	JournalBytes string `placeholder:"SIZE" group:"Journal" help:"${journal_bytes}"`
 
-	LogLevel string `placeholder:"LEVEL" group:"Logging" help:"${log_level}"`
+	UpdateURL string `name:"update-url" placeholder:"URL" group:"Logging and updates" help:"${update_url}"`
+	LogLevel  string `placeholder:"LEVEL" group:"Logging and updates" help:"${log_level}"`
 }
 
 const description = `A local server and inspector for the Durable Streams protocol.

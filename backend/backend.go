@@ -30,6 +30,7 @@ import (
 	"tailrace/backend/snapshot"
 	"tailrace/backend/store"
 	"tailrace/backend/subscription"
+	"tailrace/backend/update"
 )
 
 // Options of a backend.
@@ -77,6 +78,7 @@ type Backend struct {
 	windows *inspect.Windows
 	recent  *activity.Recorder
 	demo    *demo.Player
+	update  *update.Checker // nil: nobody is asked
 	faults  *fault.Set
 	lint    *lint.Linter
 	// demoToken lets the demo traffic in where tokens are wanted. It never leaves this
@@ -151,6 +153,9 @@ func open(o Options) (_ *Backend, err error) {
 	}
 	b.recent = activity.Open(b.engine, b.store, o.Now)
 	b.faults = fault.New(b.data.local(), o.Now)
+	if address := o.Config.UpdateURL; address != "" {
+		b.update = update.Open(address, o.Version, o.Now, o.Log)
+	}
 	b.demoToken = access.NewSecret()
 	b.demo = demo.New(demo.Options{URL: b.DataURL(), Token: b.demoToken})
 	if b.gate, err = inspect.OpenGate(o.Config.DataDir); err != nil {
@@ -393,6 +398,7 @@ func (b *Backend) inspectHandler(o Options) http.Handler {
 		Assets:  o.Assets,
 		Hosts:   o.Config.Hosts,
 		Windows: b.windows,
+		Update:  b.update,
 		Now:     o.Now,
 		Log:     o.Log,
 	}
@@ -456,6 +462,9 @@ func (b *Backend) shutdown(ctx context.Context) error {
 	}
 	if b.demo != nil {
 		b.demo.Close()
+	}
+	if b.update != nil {
+		b.update.Close()
 	}
 	b.cancel()
 	for _, l := range []*listener{b.data, b.inspector} {

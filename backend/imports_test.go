@@ -24,6 +24,7 @@ var layer = map[string]int{
 	"backend/peer":             0,
 	"backend/port":             0,
 	"backend/trust":            0,
+	"backend/update":           0,
 	"bench":                    1,
 	"backend/access":           1,
 	"backend/demo":             1,

@@ -24,7 +24,7 @@ var restartKeys = map[string]bool{
 	"listen": true, "inspect": true, "data_dir": true, "tls": true,
 	"max_live_readers": true, "max_live_readers_per_client": true,
 	"targets": true, "snapshot_on_close": true, "snapshot_every": true, "snapshot_keep": true, "compact": true,
-	"remotes": true, "mirrors": true,
+	"remotes": true, "mirrors": true, "update_url": true,
 }
 
 // settle is how long the configuration file has to be left alone before it is

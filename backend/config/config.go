@@ -56,6 +56,8 @@ type Config struct {
 	Journal      bool  // whether the latest requests are remembered
 	JournalBytes int64 // how much memory they take
 
+	UpdateURL string // where to ask for newer versions; "": nowhere
+
 	LogLevel string // debug, info, warn or error
 }
 

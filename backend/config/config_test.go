@@ -61,6 +61,8 @@ func TestValidate(t *testing.T) {
 		"short headers":           {func(c *Config) { c.MaxHeaderValueBytes = 1 }, []string{"max_header_value_bytes"}},
 		"no messages":             {func(c *Config) { c.MaxMessagesPerAppend = 0 }, []string{"max_messages_per_append"}},
 		"too deep":                {func(c *Config) { c.MaxJSONDepth = 10001 }, []string{"max_json_depth"}},
+		"update by plain HTTP":    {func(c *Config) { c.UpdateURL = "http://example.com/x" }, []string{"update_url", "https"}},
+		"update with a password":  {func(c *Config) { c.UpdateURL = "https://a:b@example.com/x" }, []string{"update_url", "password"}},
 		"log level":               {func(c *Config) { c.LogLevel = "INFO" }, []string{"log_level", "INFO", "debug, info, warn or error"}},
 		"every error is reported": {func(c *Config) { c.LogLevel = "x"; c.MaxJSONDepth = 0 }, []string{"log_level", "max_json_depth"}},
 	}

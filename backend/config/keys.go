@@ -66,7 +66,7 @@ const (
 	GroupKeep   = "Snapshots"
 	GroupMirror = "Mirrors"
 	GroupWatch  = "Journal"
-	GroupLog    = "Logging"
+	GroupLog    = "Logging and updates"
 )
 
 // Keys returns every setting, grouped, in the order of the configuration file.
@@ -241,6 +241,12 @@ func Keys() []Key {
 			Help:  "How much memory they may take; the oldest are forgotten",
 			field: func(c *Config) any { return &c.JournalBytes },
 			check: func(c Config) error { return checkSize("journal_bytes", c.JournalBytes, 1<<20, 1<<30) },
+		},
+		{
+			Name: "update_url", Group: GroupLog,
+			Help:  "Where to ask once a day whether there is a newer version: a JSON document with version and url, or a forge's address of the latest release; empty: nobody is asked",
+			field: func(c *Config) any { return &c.UpdateURL },
+			check: checkUpdateURL,
 		},
 		{
 			Name: "log_level", Group: GroupLog,

@@ -92,6 +92,7 @@ func TestLoadEverySetting(t *testing.T) {
 		Remotes:         []string{"prod=https://host/v1/stream/?token_env=PROD"},
 		Mirrors:         []string{"chat=push chat/** prod", "orders=pull orders prod"},
 		JournalBytes:    77 << 20,
+		UpdateURL:       "https://example.com/latest",
 		LogLevel:        "error",
 	}
 

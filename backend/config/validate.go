@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"tailrace/backend/access"
+	"tailrace/backend/loopback"
 )
 
 // ValueError is a setting with a value it does not take.
@@ -169,6 +170,17 @@ func checkSize(key string, n, low, high int64) error {
 func checkInt(key string, n, low, high int) error {
 	if n < low || n > high {
 		return wrong(key, n, "a whole number from %d to %d", low, high)
+	}
+	return nil
+}
+
+func checkUpdateURL(c Config) error {
+	if c.UpdateURL == "" {
+		return nil
+	}
+	u, err := url.Parse(c.UpdateURL)
+	if err != nil || u.Host == "" || u.User != nil || u.Scheme != "https" && (u.Scheme != "http" || !loopback.IsName(u.Hostname())) {
+		return wrong("update_url", c.UpdateURL, "an https address, without a name or password")
 	}
 	return nil
 }

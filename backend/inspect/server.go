@@ -26,6 +26,7 @@ import (
 	"tailrace/backend/snapshot"
 	"tailrace/backend/store"
 	"tailrace/backend/subscription"
+	"tailrace/backend/update"
 )
 
 // Options of an inspector. All fields are required unless they say otherwise.
@@ -43,6 +44,8 @@ type Options struct {
 	Assets fs.FS
 	// Hosts are accepted Host names beyond loopback names.
 	Hosts []string
+	// Update knows of newer versions; nil: nobody is asked.
+	Update *update.Checker
 	// Windows are those of the server; nil: it can have none.
 	Windows *Windows
 	// Activity is what happened lately; nil: it is not recorded.
@@ -114,6 +117,7 @@ func (s *Server) describe(mux *http.ServeMux) huma.API {
 	s.registerImports(api)
 	s.registerEvents(api)
 	s.registerWindows(api)
+	s.registerUpdate(api)
 	s.registerSnapshots(api)
 	s.registerMirrors(api)
 	s.registerSettings(api)

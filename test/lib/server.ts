@@ -29,6 +29,13 @@ export class Server {
     return link
   }
 
+  /** Waits until the program has printed a text. */
+  async printed(text: string): Promise<void> {
+    for (const deadline = Date.now() + 20_000; !this.output.join("").includes(text); await delay(20)) {
+      if (Date.now() > deadline) throw new Error(`not printed: ${text}\n${this.output.join("")}`)
+    }
+  }
+
   /** The configuration file of this server, where it is looked for. */
   get configFile(): string {
     return join(this.dir, "config", "tailrace", "config.toml")

@@ -1,5 +1,8 @@
+import { createServer } from "node:http"
+import type { AddressInfo } from "node:net"
 import { expect, test } from "vitest"
 import { accessibility } from "../lib/axe"
+import { Server } from "../lib/server"
 import { browser, page, problems, server } from "../lib/stage"
 
 /** Writes from outside, as an application would. */
@@ -122,6 +125,27 @@ test("a page without a link is locked, and a link opens once", async () => {
   await second.goto(link)
   await second.getByText("tailrace open").first().waitFor()
   await second.close()
+})
+
+test("About links to a newer version, where the settings say whom to ask", async () => {
+  const releases = createServer((_, response) => response.end(JSON.stringify({ tag_name: "v99.1.0", html_url: "https://forge.example/99" })))
+  await new Promise<void>((listening) => releases.listen(0, "127.0.0.1", listening))
+  const asking = await Server.start("--update-url", `http://127.0.0.1:${(releases.address() as AddressInfo).port}/latest`)
+  try {
+    await page.goto(await asking.freshLink())
+    await page.getByRole("button", { name: /^New stream/ }).waitFor()
+    // The server asks by itself, as it starts.
+    await asking.printed("there is a newer version")
+    await page.keyboard.press("?")
+    await page.getByRole("button", { name: /^About Tailrace/ }).click()
+    const about = page.getByRole("dialog", { name: "About Tailrace" })
+    await about.getByText("99.1.0").first().waitFor()
+    await about.getByRole("link", { name: "https://forge.example/99" }).waitFor()
+    expect(await accessibility(page)).toEqual([])
+  } finally {
+    await asking.stop()
+    releases.close()
+  }
 })
 
 test("About tells the version and the licences of what it is built from", async () => {

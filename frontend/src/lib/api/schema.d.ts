@@ -936,6 +936,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/update": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Whether there is a newer version */
+        get: operations["getUpdate"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/webhook-keys": {
         parameters: {
             query?: never;
@@ -2774,6 +2791,21 @@ export interface components {
         };
         TargetsOutputBody: {
             targets: components["schemas"]["Target"][];
+        };
+        Update: {
+            /** @description The settings name an address to ask. */
+            asked: boolean;
+            /**
+             * Format: int64
+             * @description Unix milliseconds of the last answer; null: none yet.
+             */
+            checked_at: number | null;
+            /** @description A version that is newer than this one; empty: none is known. */
+            newer: string;
+            /** @description Why the last question was not answered. */
+            problem: string;
+            /** @description Where to read about it; empty: nowhere. */
+            url: string;
         };
         VerifiedFile: {
             /** Format: int64 */
@@ -5031,6 +5063,35 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["TargetTest"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    getUpdate: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Update"];
                 };
             };
             /** @description Error */

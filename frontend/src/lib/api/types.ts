@@ -35,6 +35,7 @@ export type FindingList = Schemas['FindingsOutputBody'];
 export type DemoState = Schemas['DemoState'];
 export type Setting = Schemas['Setting'];
 export type SettingsState = Schemas['SettingsState'];
+export type Update = Schemas['Update'];
 export type CreateRequest = Schemas['CreateInputBody'];
 export type AppendRequest = Schemas['AppendInputBody'];
 export type AppendResult = Schemas['AppendResult'];
