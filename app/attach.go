@@ -8,6 +8,9 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strconv"
+	"strings"
+	"sync"
 	"time"
 
 	"tailrace/backend"
@@ -83,13 +86,45 @@ func (d *desktop) stayAttached(ctx context.Context, run backend.RunFile) error {
 	if res.StatusCode != http.StatusOK {
 		return fmt.Errorf("it answered %s", res.Status)
 	}
+	var asked sync.WaitGroup
+	defer asked.Wait()
 	lines := bufio.NewScanner(res.Body)
 	for lines.Scan() {
-		if lines.Text() == "show" {
+		verb, rest, _ := strings.Cut(lines.Text(), " ")
+		if verb == "show" {
 			d.show()
+			continue
+		}
+		if id, quoted, ok := strings.Cut(rest, " "); ok {
+			asked.Go(func() { d.answer(ctx, run, verb, id, quoted) })
 		}
 	}
 	return errors.Join(lines.Err(), errors.New("the connection ended"))
+}
+
+// answer does what the server asks of its window, and tells it what came of it.
+func (d *desktop) answer(ctx context.Context, run backend.RunFile, verb, id, quoted string) {
+	about, err := strconv.Unquote(quoted)
+	reply := struct {
+		ID    string `json:"id"`
+		Path  string `json:"path,omitempty"`
+		Error string `json:"error,omitempty"`
+	}{ID: id}
+	switch {
+	case err != nil:
+	case verb == "save":
+		reply.Path, err = nativeWindow{d}.ChooseFile(ctx, about)
+	case verb == "reveal":
+		err = nativeWindow{d}.Reveal(ctx, about)
+	default:
+		err = fmt.Errorf("this window cannot %s", verb)
+	}
+	if err != nil {
+		reply.Error = err.Error()
+	}
+	if err := ask(ctx, run, "/api/window/answers", reply, nil); err != nil {
+		d.log.Warn("the server does not take the answer of its window", "error", err)
+	}
 }
 
 // awaitReturn waits until a server answers on the data folder again.

@@ -74,6 +74,7 @@ type desktop struct {
 	log       *slog.Logger
 	page      *window.Page
 	closed    chan struct{} // closed when the window is
+	asking    sync.Mutex    // held while the person is asked where to save a file
 
 	mu          sync.Mutex
 	backend     *backend.Backend
@@ -112,7 +113,7 @@ func (d *desktop) begin() error {
 // is a window.
 func (d *desktop) start() error {
 	o := d.inv.options(d.config, d.log)
-	o.Desktop, o.ShowWindow = true, d.show
+	o.Window = nativeWindow{d}
 	b, err := backend.Open(o)
 	if err != nil {
 		d.fail(err)
@@ -280,8 +281,6 @@ func (d *desktop) run() (err error) {
 	var closing atomic.Bool
 	defer close(d.closed)
 
-	// Menu stays nil: Wails then makes the App, Edit and Window menus on macOS,
-	// where copying and pasting need them, and none elsewhere.
 	err = wails.Run(&options.App{
 		Title:              "Tailrace",
 		Width:              memory.Width,
@@ -289,6 +288,7 @@ func (d *desktop) run() (err error) {
 		MinWidth:           window.MinWidth,
 		MinHeight:          window.MinHeight,
 		WindowStartState:   state,
+		Menu:               d.menu(),
 		BackgroundColour:   options.NewRGB(background.R, background.G, background.B),
 		AssetServer:        &assetserver.Options{Handler: d.page},
 		Logger:             wailsLog{d.log},

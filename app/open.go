@@ -1,6 +1,7 @@
 package app
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -106,7 +107,7 @@ func askLink(ctx context.Context, run backend.RunFile) (string, error) {
 	var reply struct {
 		Link string `json:"link"`
 	}
-	if err := ask(ctx, run, "/api/codes", &reply); err != nil {
+	if err := ask(ctx, run, "/api/codes", nil, &reply); err != nil {
 		return "", err
 	}
 	if reply.Link == "" {
@@ -117,7 +118,7 @@ func askLink(ctx context.Context, run backend.RunFile) (string, error) {
 
 // askWindow makes a running server show its window. errHeadless: it has none.
 func askWindow(ctx context.Context, run backend.RunFile) error {
-	err := ask(ctx, run, "/api/window/show", nil)
+	err := ask(ctx, run, "/api/window/show", nil, nil)
 	var refused *refusedError
 	if errors.As(err, &refused) && refused.status == http.StatusNotFound {
 		return errHeadless
@@ -138,15 +139,23 @@ func (e *refusedError) Error() string {
 	return fmt.Sprintf("it answered %d %s: %s", e.status, http.StatusText(e.status), e.detail)
 }
 
-// ask posts to the inspector API of a running server and decodes its answer into
-// reply, unless that is nil.
-func ask(ctx context.Context, run backend.RunFile, path string, reply any) error {
+// ask posts a body, unless that is nil, to the inspector API of a running server
+// and decodes its answer into reply, unless that is nil.
+func ask(ctx context.Context, run backend.RunFile, path string, body, reply any) error {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, run.InspectorURL+path, nil)
+	content, err := json.Marshal(body)
+	if err != nil {
+		return err
+	}
+	if body == nil {
+		content = nil
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, run.InspectorURL+path, bytes.NewReader(content))
 	if err != nil {
 		return fmt.Errorf("its run file holds a wrong address: %w", err)
 	}
+	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("Authorization", "Bearer "+run.Token)
 	// No proxy: the server is on this machine, whatever HTTP_PROXY says.
 	transport := &http.Transport{DisableKeepAlives: true}
@@ -155,7 +164,7 @@ func ask(ctx context.Context, run backend.RunFile, path string, reply any) error
 		return fmt.Errorf("process %d does not answer: %w", run.PID, err)
 	}
 	defer res.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(res.Body, 64<<10))
+	answer, err := io.ReadAll(io.LimitReader(res.Body, 64<<10))
 	if err != nil {
 		return fmt.Errorf("read its answer: %w", err)
 	}
@@ -163,7 +172,7 @@ func ask(ctx context.Context, run backend.RunFile, path string, reply any) error
 		var problem struct {
 			Detail string `json:"detail"`
 		}
-		if json.Unmarshal(body, &problem) != nil || problem.Detail == "" {
+		if json.Unmarshal(answer, &problem) != nil || problem.Detail == "" {
 			problem.Detail = "no reason given"
 		}
 		return &refusedError{res.StatusCode, problem.Detail}
@@ -171,7 +180,7 @@ func ask(ctx context.Context, run backend.RunFile, path string, reply any) error
 	if reply == nil {
 		return nil
 	}
-	if err := json.Unmarshal(body, reply); err != nil {
+	if err := json.Unmarshal(answer, reply); err != nil {
 		return fmt.Errorf("read its answer: %w", err)
 	}
 	return nil

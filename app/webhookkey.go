@@ -27,7 +27,7 @@ func (c *rotateKeyCommand) Run(inv *invocation) error {
 	var key struct {
 		KID string `json:"kid"`
 	}
-	if err := ask(inv.ctx, run, "/api/webhook-keys", &key); err != nil {
+	if err := ask(inv.ctx, run, "/api/webhook-keys", nil, &key); err != nil {
 		return fmt.Errorf("ask the server on %s for a new key: %w", dir, err)
 	}
 	fmt.Fprintf(inv.stdout, "Webhooks are signed with %s from now on.\n", key.KID)

@@ -42,10 +42,8 @@ type Options struct {
 	// Assets is the built frontend with index.html at its root; nil: the
 	// inspector says that there is none.
 	Assets fs.FS
-	// Desktop tells the page that it may be in a window; ShowWindow raises that
-	// window, nil: there is none.
-	Desktop    bool
-	ShowWindow func()
+	// Window is that of this process; nil: there is none.
+	Window inspect.Window
 	// Volatile acknowledges without waiting for the disk, for data that goes with the
 	// server (see [store.Options]).
 	Volatile bool
@@ -117,7 +115,7 @@ func open(o Options) (_ *Backend, err error) {
 	if o.Log == nil {
 		o.Log = slog.Default()
 	}
-	b := &Backend{done: make(chan struct{}), lint: new(lint.Linter), windows: inspect.NewWindows(o.ShowWindow)}
+	b := &Backend{done: make(chan struct{}), lint: new(lint.Linter), windows: inspect.NewWindows(o.Window)}
 	b.journal = journal.New(journal.Options{Bytes: journalBytes(&o.Config), Observe: b.lint.Observe})
 	base, cancel := context.WithCancel(context.Background())
 	b.cancel = cancel
@@ -392,7 +390,7 @@ func (b *Backend) inspectHandler(o Options) http.Handler {
 			DataDir:      o.Config.DataDir,
 			PID:          os.Getpid(),
 			StartedAt:    o.Now().UnixMilli(),
-			Desktop:      o.Desktop,
+			Desktop:      o.Window != nil,
 			Limits:       inspect.Limits{MaxBodyBytes: l.BodyBytes, MaxPathBytes: l.PathBytes},
 		},
 		Assets:  o.Assets,

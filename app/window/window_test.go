@@ -202,6 +202,25 @@ func TestPrefersDark(t *testing.T) {
 	}
 }
 
+func TestRevealCommand(t *testing.T) {
+	for name, tt := range map[string]struct {
+		goos, path string
+		folder     bool
+		want       string
+	}{
+		"a file on Linux":     {"linux", "/a/b c.seg", false, "xdg-open|/a"},
+		"a folder on Linux":   {"linux", "/a/b", true, "xdg-open|/a/b"},
+		"a file on macOS":     {"darwin", "/a/b.seg", false, "open|-R|/a/b.seg"},
+		"a folder on macOS":   {"darwin", "/a", true, "open|/a"},
+		"a file on Windows":   {"windows", `C:\a\b.seg`, false, `explorer|/select,C:\a\b.seg`},
+		"a folder on Windows": {"windows", `C:\a`, true, `explorer|C:\a`},
+	} {
+		if got := strings.Join(RevealCommand(tt.goos, tt.path, tt.folder), "|"); got != tt.want {
+			t.Errorf("%s: %s, want %s", name, got, tt.want)
+		}
+	}
+}
+
 func TestFits(t *testing.T) {
 	at := func(x, y int) Memory { return Memory{X: &x, Y: &y} }
 	for _, tt := range []struct {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/hex"
 	"errors"
+	"io"
 	"mime"
 	"net/http"
 	"path"
@@ -77,6 +78,7 @@ type export struct {
 
 	mu    sync.Mutex
 	state Export
+	saved string // where the window has put it
 }
 
 func (e *export) now() Export {
@@ -243,6 +245,7 @@ func (s *Server) exportFile(_ context.Context, in *ExportInput) (*huma.StreamRes
 		out := &patient{w: w, rc: http.NewResponseController(w), e: e}
 		err := s.writeExport(c.Context(), out, e)
 		if err == nil {
+			out.begin() // an empty file
 			return
 		}
 		why := s.whyCut(c.Context(), err)
@@ -264,7 +267,7 @@ func (s *Server) whyCut(ctx context.Context, err error) *string {
 	return s.outcome(err)
 }
 
-func (s *Server) writeExport(ctx context.Context, w *patient, e *export) error {
+func (s *Server) writeExport(ctx context.Context, w io.Writer, e *export) error {
 	out := bufio.NewWriterSize(w, exportBuffer)
 	file, err := plain.NewWriter(out, e.state.Format, &e.stream)
 	if err != nil {
@@ -299,9 +302,6 @@ func (s *Server) writeExport(ctx context.Context, w *patient, e *export) error {
 	sum, err := file.Finish()
 	if err == nil {
 		err = out.Flush()
-	}
-	if err == nil {
-		w.begin() // an empty file
 	}
 	if err != nil {
 		return err

@@ -10,6 +10,8 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -30,14 +32,35 @@ type page struct {
 	journal *journal.Journal
 	gate    *Gate
 	url     string
-	shown   chan struct{}
+	window  *testWindow
+}
+
+// testWindow is a window that chooses places in a folder.
+type testWindow struct {
+	shown  chan struct{}
+	choose string   // the folder; "": the person wants no file
+	at     []string // what it was to reveal
+}
+
+func (w *testWindow) Show() { w.shown <- struct{}{} }
+
+func (w *testWindow) ChooseFile(_ context.Context, name string) (string, error) {
+	if w.choose == "" {
+		return "", nil
+	}
+	return filepath.Join(w.choose, name), nil
+}
+
+func (w *testWindow) Reveal(_ context.Context, path string) error {
+	w.at = append(w.at, path)
+	return nil
 }
 
 func newPage(t *testing.T) *page {
 	t.Helper()
-	shown := make(chan struct{}, 1)
-	p := newPageIn(t, NewWindows(func() { shown <- struct{}{} }))
-	p.shown = shown
+	w := &testWindow{shown: make(chan struct{}, 1), choose: t.TempDir()}
+	p := newPageIn(t, NewWindows(w))
+	p.window = w
 	return p
 }
 
@@ -215,7 +238,7 @@ func TestWebhookKeyRotates(t *testing.T) {
 func TestWindow(t *testing.T) {
 	p := newPage(t)
 	p.call("POST", "/api/window/show", "", 204, nil)
-	<-p.shown
+	<-p.window.shown
 }
 
 // The window of another process is raised like the server's own, as long as it is
@@ -231,6 +254,28 @@ func TestWindowOfAnotherProcess(t *testing.T) {
 	p.call("POST", "/api/window/show", "", 204, nil)
 	if !lines.Scan() || lines.Text() != "show" {
 		t.Errorf("the window was told %q, %v", lines.Text(), lines.Err())
+	}
+	// It is asked where to save a file, and answers.
+	p.call("PUT", of("a b", ""), `{"content_type":"text/plain","body":"hello"}`, 201, nil)
+	dir := t.TempDir()
+	answered := make(chan struct{})
+	go func() {
+		defer close(answered)
+		if !lines.Scan() {
+			return
+		}
+		verb, rest, _ := strings.Cut(lines.Text(), " ")
+		id, name, _ := strings.Cut(rest, " ")
+		if verb != "save" || name != `"a_b-0.txt"` {
+			t.Errorf("it was told %s", lines.Text())
+		}
+		p.call("POST", "/api/window/answers", fmt.Sprintf(`{"id":%q,"path":%q}`, id, filepath.Join(dir, "chosen")), 204, nil)
+		p.call("POST", "/api/window/answers", fmt.Sprintf(`{"id":%q}`, id), 404, nil)
+	}()
+	p.call("POST", of("a b", "/messages/0/save"), "", 200, nil)
+	<-answered
+	if data, err := os.ReadFile(filepath.Join(dir, "chosen")); string(data) != "hello" {
+		t.Errorf("saved %q, %v", data, err)
 	}
 	_ = res.Body.Close()
 }

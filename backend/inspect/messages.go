@@ -181,19 +181,27 @@ func preview(data []byte) (text, encoding string) {
 	return base64.StdEncoding.EncodeToString(data[:min(len(data), previewBytes)]), "base64"
 }
 
-func (s *Server) body(ctx context.Context, in *bodyInput) (*huma.StreamResponse, error) {
+// message returns the bytes of a message, and the stream that has it.
+func (s *Server) message(ctx context.Context, in *bodyInput) ([]byte, *store.Stream, error) {
 	st, _, err := s.o.Store.Load(ctx, in.Path)
 	if err != nil {
-		return nil, problem(err)
+		return nil, nil, problem(err)
 	}
 	if in.Ordinal >= st.Messages {
-		return nil, huma.Error404NotFound("the stream has " + strconv.FormatInt(st.Messages, 10) + " messages, counted from 0")
+		return nil, nil, huma.Error404NotFound("the stream has " + strconv.FormatInt(st.Messages, 10) + " messages, counted from 0")
 	}
 	batches, err := s.o.Store.Batches(ctx, &st, in.Ordinal, in.Ordinal+1)
 	if err != nil {
-		return nil, problem(missing(err))
+		return nil, nil, problem(missing(err))
 	}
-	data := messageOf(batches[0], in.Ordinal)
+	return messageOf(batches[0], in.Ordinal), &st, nil
+}
+
+func (s *Server) body(ctx context.Context, in *bodyInput) (*huma.StreamResponse, error) {
+	data, _, err := s.message(ctx, in)
+	if err != nil {
+		return nil, err
+	}
 	return &huma.StreamResponse{Body: func(c huma.Context) {
 		c.SetHeader("Content-Type", "application/octet-stream")
 		c.SetHeader("Content-Disposition", "attachment")

@@ -78,19 +78,7 @@ func TestWindow(t *testing.T) {
 	}
 
 	t.Run("shows a stream as it is made", func(t *testing.T) {
-		req, err := http.NewRequest(http.MethodPut, at.dataURL(t)+"/v1/stream/orders/eu", strings.NewReader(`[{"id":1}]`))
-		if err != nil {
-			t.Fatal(err)
-		}
-		req.Header.Set("Content-Type", "application/json")
-		res, err := http.DefaultClient.Do(req)
-		if err != nil {
-			t.Fatal(err)
-		}
-		res.Body.Close()
-		if res.StatusCode != http.StatusCreated {
-			t.Fatalf("creating a stream: %s", res.Status)
-		}
+		put(t, at.dataURL(t)+"/v1/stream/orders/eu", `[{"id":1}]`)
 		// The first stream replaces the first-run page: much of the window, not a counter.
 		eventually(t, "another picture", func() error {
 			img, err := d.picture()

@@ -193,6 +193,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/exports/{id}/save": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Ask in the window where to save the file, and write it */
+        post: operations["saveExport"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/faults": {
         parameters: {
             query?: never;
@@ -782,6 +799,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/streams/{path}/messages/{ordinal}/save": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Ask in the window where to save the bytes of a message, and write them */
+        post: operations["saveMessage"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/streams/{path}/producers": {
         parameters: {
             query?: never;
@@ -981,6 +1015,40 @@ export interface paths {
         get: operations["attachWindow"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/window/answers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** What came of what a window was asked */
+        post: operations["answerWindow"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/window/reveal": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Show a file of this server in the file manager */
+        post: operations["reveal"];
         delete?: never;
         options?: never;
         head?: never;
@@ -2460,6 +2528,16 @@ export interface components {
             /** Format: int64 */
             taken_at: number;
         } | null;
+        RevealInputBody: {
+            /** @description Number of the snapshot, location of the file that was found, id of the export. */
+            id?: string;
+            /** @enum {string} */
+            what: "data_folder" | "snapshot" | "found" | "export";
+        };
+        SavedOutputBody: {
+            /** @description Where the file is; null: the person did not want to save it. */
+            path: string | null;
+        };
         SeekOutputBody: {
             /**
              * Format: int64
@@ -2872,6 +2950,12 @@ export interface components {
             /** Format: int64 */
             took_ms: number;
         };
+        WindowAnswer: {
+            error?: string;
+            id: string;
+            /** @description Where to save the file; empty: nowhere. */
+            path?: string;
+        };
     };
     responses: never;
     parameters: never;
@@ -3275,6 +3359,37 @@ export interface operations {
                 };
                 content: {
                     "*/*": string;
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    saveExport: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SavedOutputBody"];
                 };
             };
             /** @description Error */
@@ -4766,6 +4881,42 @@ export interface operations {
             };
         };
     };
+    saveMessage: {
+        parameters: {
+            query?: {
+                /** @description At most this many bytes; 0: all. */
+                max?: number;
+            };
+            header?: never;
+            path: {
+                /** @description Stream path, percent-encoded as one segment. */
+                path: string;
+                ordinal: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SavedOutputBody"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
     listProducers: {
         parameters: {
             query?: never;
@@ -5143,7 +5294,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description A line when attached, and one whenever the window should come to the front. */
+            /** @description A line when attached, and one for everything that the window should do: show, save ID NAME, reveal ID PATH. What has an ID wants an answer. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -5151,6 +5302,68 @@ export interface operations {
                 content: {
                     "text/plain": string;
                 };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    answerWindow: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WindowAnswer"];
+            };
+        };
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    reveal: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RevealInputBody"];
+            };
+        };
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description Error */
             default: {

@@ -1,4 +1,4 @@
-/** Whether this page is in the program's own window, which has no downloads of its own. */
+/** Whether this page is in the program's own window, which saves files and shows folders where a browser cannot. */
 export const inWindow: boolean =
   'chrome' in window && 'webview' in (window.chrome as object)
     ? true
