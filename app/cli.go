@@ -28,6 +28,7 @@ type grammar struct {
 	Snapshot   snapshotCommands   `cmd:"" help:"Take, verify and restore snapshots of streams."`
 	Mirror     mirrorCommands     `cmd:"" help:"Copy streams to another server, or from one, and keep the copies up to date."`
 	Backup     backupCommands     `cmd:"" help:"Copy everything to a folder or bucket, check copies, start from one."`
+	Fault      faultCommands      `cmd:"" help:"Let requests of the running server go wrong on purpose."`
 	Demo       demoCommand        `cmd:"" help:"Let applications write into the running server, to look at."`
 	Export     exportCommand      `cmd:"" help:"Write the messages of a stream to a file, as lines, as an array or as they are."`
 	Import     importCommand      `cmd:"" help:"Append the messages of a file to a stream."`
