@@ -58,6 +58,7 @@ func (d *desktop) menu() *menu.Menu {
 		{"Faults", "faults"},
 		{"Activity", "activity"},
 		{"Snapshots", "snapshots"},
+		{"Mirrors", "mirrors"},
 		{"Settings", "settings"},
 	} {
 		view.AddText(screen.label, nil, page(screen.action))

@@ -18,6 +18,8 @@ let browser: Browser
 let server: Server
 let empty: Server
 let lively: Server
+/** What the lively one is mirrored to. */
+let copy: Server
 /** Where snapshots lie. */
 let kept: string
 
@@ -29,6 +31,8 @@ beforeAll(async () => {
   empty = await Server.start()
   lively = await Server.start()
   await lively.run("demo", "--for", "1h")
+  copy = await Server.start()
+  await lively.run("mirror", "push", "demo/orders/*", `${copy.streams}/`, "--name", "orders", "--detach")
   await seed(server)
   await server.run("snapshot", "create", "orders/eu/events", "--target", "backups")
   await server.run("snapshot", "create", "chat/4f2a/turns", "--target", "backups")
@@ -50,18 +54,28 @@ afterAll(async () => {
   await server.stop()
   await empty.stop()
   await lively.stop()
+  await copy.stop()
   rmSync(kept, { recursive: true, force: true })
 })
 
 /** Puts the places of an installed server where those of this run stand, so that pictures tell nothing of it. */
 function tidy({ kept, from }: { kept: string; from: string[] }): void {
+  const clean = (text: string) => {
+    from.forEach((url, i) => {
+      const name = i < 3 ? "http://127.0.0.1:4437" : "https://streams.example.com"
+      text = text.replaceAll(url, name).replaceAll(url.slice(7), name.replace(/^\w+:\/\//, ""))
+    })
+    text = text.replaceAll(kept, "/var/backups").replace(/\/\S*\/tailrace-test-\w+\/data/g, "/home/me/.local/share/tailrace")
+    return text.replace(/\/\S*\/tailrace-test-\w+\/config/g, "/home/me/.config")
+  }
   const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT)
   for (let node = texts.nextNode(); node !== null; node = texts.nextNode()) {
-    let text = node.nodeValue ?? ""
-    for (const url of from) text = text.replaceAll(url, "http://127.0.0.1:4437").replaceAll(url.slice(7), "127.0.0.1:4437")
-    text = text.replaceAll(kept, "/var/backups").replace(/\/\S*\/tailrace-test-\w+\/data/g, "/home/me/.local/share/tailrace")
-    text = text.replace(/\/\S*\/tailrace-test-\w+\/config/g, "/home/me/.config")
+    const text = clean(node.nodeValue ?? "")
     if (text !== node.nodeValue) node.nodeValue = text
+  }
+  for (const field of document.querySelectorAll("input")) {
+    const text = clean(field.value)
+    if (text !== field.value) field.value = text
   }
 }
 
@@ -82,7 +96,14 @@ const SCREENS: Record<string, { at: string; act?: (page: Page) => Promise<void>;
   "requests-none": { at: "/requests?text=nothing-like-it" },
   readers: { at: "/readers", act: async (page) => { await page.waitForTimeout(1200); await page.keyboard.press("j"); await page.waitForTimeout(300) } },
   "readers-none": { at: "/readers", empty: true },
-  producers: { at: "/s/orders%2Feu%2Fevents?tab=producers&producer=order-api", act: (page) => page.waitForTimeout(500) },
+  producers: {
+    at: "/s/demo%2Forders%2Fus?tab=producers",
+    lively: true,
+    act: async (page) => {
+      await page.keyboard.press("j")
+      await page.waitForTimeout(800)
+    },
+  },
   demo: { at: "/streams", lively: true },
   forks: { at: "/s/demo%2Fchat%2Fsupport?tab=forks", lively: true },
   subscriptions: { at: "/subscriptions?id=demo-mailer", lively: true, act: (page) => page.waitForTimeout(1000) },
@@ -97,11 +118,13 @@ const SCREENS: Record<string, { at: string; act?: (page: Page) => Promise<void>;
       await page.waitForTimeout(1500)
     },
   },
-  activity: { at: "/activity", act: (page) => page.waitForTimeout(1500) },
+  activity: { at: "/activity", lively: true, act: (page) => page.waitForTimeout(1500) },
   snapshots: { at: "/snapshots" },
   "snapshots-selected": { at: "/snapshots?snapshot=2" },
   "snapshots-found": { at: "/snapshots?show=found", act: async (page) => { await page.keyboard.press("j"); await page.keyboard.press("v"); await page.waitForTimeout(800) } },
   "snapshots-stream": { at: "/s/chat%2F4f2a%2Fturns?tab=snapshots&snapshot=1" },
+  mirrors: { at: "/mirrors?name=orders", lively: true, act: (page) => page.waitForTimeout(1200) },
+  "mirrors-none": { at: "/mirrors", empty: true },
   storage: { at: "/s/chat%2F4f2a%2Fturns?tab=storage" },
   "activity-stream": { at: "/s/demo%2Fchat%2Fsupport?tab=activity", lively: true, act: (page) => page.waitForTimeout(1000) },
   "snapshots-empty": { at: "/snapshots", empty: true },
@@ -153,7 +176,7 @@ for (const theme of THEMES) {
           await page.waitForTimeout(400)
           await screen.act?.(page)
           await page.waitForTimeout(300)
-          await page.evaluate(tidy, { kept, from: [server, empty, lively].map(({ dataUrl }) => dataUrl) })
+          await page.evaluate(tidy, { kept, from: [server, empty, lively, copy].map(({ dataUrl }) => dataUrl) })
           await page.screenshot({ path: join(OUT, `${name}-${theme}-${size.width}.png`) })
         })
       }

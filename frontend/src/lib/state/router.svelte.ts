@@ -10,6 +10,7 @@ const SCREENS = [
   'findings',
   'faults',
   'snapshots',
+  'mirrors',
   'activity',
   'settings',
 ] as const;
@@ -94,6 +95,10 @@ export function readersHref(query: Query = {}): string {
 
 export function snapshotsHref(): string {
   return hrefOf({ view: 'snapshots' }, new URLSearchParams());
+}
+
+export function mirrorsHref(): string {
+  return hrefOf({ view: 'mirrors' }, new URLSearchParams());
 }
 
 export function activityHref(): string {
