@@ -69,6 +69,11 @@ dist: $(PAGE) ## Packages for every platform that can be made here, into dist/
 	@scripts/setup.sh dist
 	@VERSION="$(VERSION)" COMMIT="$(COMMIT)" DESKTOP_TAGS="$(DESKTOP_TAGS)" scripts/dist.sh
 
+.PHONY: test-packages
+test-packages: ## Install what make dist made in a clean Debian, test it there, remove it; needs root and debootstrap
+	@scripts/setup.sh test
+	@scripts/test-packages.sh
+
 # What `make test` does, in this order. Each step also runs alone.
 TEST_STEPS := check test-go test-page test-program test-conformance-race test-desktop
 

@@ -9,6 +9,11 @@ trap 'rm -rf "$work"' EXIT
 
 rsvg-convert -w 1024 -h 1024 build/icon.svg -o build/appicon.png
 
+mkdir -p build/linux/icons
+for size in 16 24 32 48 64 128 256 512; do
+  rsvg-convert -w "$size" -h "$size" build/icon.svg -o "build/linux/icons/$size.png"
+done
+
 # Large pictures are stored as PNG, small ones as bitmaps, which is what Windows reads everywhere.
 small=() large=()
 for size in 16 20 24 32 40 48 64; do

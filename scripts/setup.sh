@@ -3,6 +3,7 @@
 #
 #   scripts/setup.sh run     what `make run` needs
 #   scripts/setup.sh bench   what `make bench` needs
+#   scripts/setup.sh dist    what `make dist` needs
 #   scripts/setup.sh test    what `make test` needs as well
 #   scripts/setup.sh kind    prints which program can be built and run here:
 #                            desktop (with a window) or headless
@@ -148,6 +149,19 @@ setup_bench() {
   npm_ci test
 }
 
+setup_dist() {
+  setup_run
+  local -a packages=()
+  # shellcheck disable=SC2206 # a list
+  can_build_desktop || packages+=($DESKTOP_PACKAGES)
+  have makensis || packages+=(nsis)
+  have zip || packages+=(zip)
+  have objdump || packages+=(binutils)
+  if [ "${#packages[@]}" -gt 0 ] && ! { [ "$(uname -s)" = Linux ] && apt_install "${packages[@]}"; }; then
+    fail "make dist needs: ${packages[*]}"
+  fi
+}
+
 # The S3 server that tests of snapshots run against.
 VERSITYGW=v1.8.0
 
@@ -198,8 +212,9 @@ setup_test() {
 case ${1:-} in
   run) setup_run ;;
   bench) setup_bench ;;
+  dist) setup_dist ;;
   test) setup_test ;;
   kind) if has_display && can_build_desktop; then echo desktop; else echo headless; fi ;;
   chromium) find_chromium ;;
-  *) fail "usage: scripts/setup.sh run|bench|test|kind|chromium" ;;
+  *) fail "usage: scripts/setup.sh run|bench|dist|test|kind|chromium" ;;
 esac

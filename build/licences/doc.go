@@ -1,5 +1,4 @@
 // Command licences prints the licences of everything that is built into the
-// program: the Go modules that the packages of this platform come from, Go itself,
-// and the npm packages of the page. It fails when one has none, so that nothing
+// program, on any platform: Go modules, Go itself, and the npm packages of the page. It fails when one has none, so that nothing
 // gets in whose terms nobody has seen.
 package main

@@ -50,21 +50,29 @@ func write(w io.Writer) error {
 	return out.Flush()
 }
 
-// goModules are Go and the modules of the packages that the program imports.
+// platforms are those that packages are made for: each brings modules of its own.
+var platforms = []string{"darwin", "linux", "windows"}
+
+// goModules are Go and the modules of the packages that the program imports, on
+// any platform.
 func goModules() ([]part, error) {
-	list := exec.Command("go", "list", "-deps", "-tags", "desktop,production,webkit2_41",
-		"-f", "{{with .Module}}{{if not .Main}}{{.Path}}\t{{.Version}}\t{{.Dir}}{{end}}{{end}}", ".")
-	list.Stderr = os.Stderr
-	printed, err := list.Output()
-	if err != nil {
-		return nil, fmt.Errorf("go list: %w", err)
+	var lines []string
+	for _, goos := range platforms {
+		list := exec.Command("go", "list", "-deps", "-tags", "desktop,production,webkit2_41",
+			"-f", "{{with .Module}}{{if not .Main}}{{.Path}}\t{{.Version}}\t{{.Dir}}{{end}}{{end}}", ".")
+		list.Env = append(os.Environ(), "GOOS="+goos, "GOARCH=amd64", "CGO_ENABLED=1")
+		list.Stderr = os.Stderr
+		printed, err := list.Output()
+		if err != nil {
+			return nil, fmt.Errorf("go list: %w", err)
+		}
+		lines = append(lines, strings.Split(strings.TrimSpace(string(printed)), "\n")...)
 	}
 	root, err := exec.Command("go", "env", "GOROOT").Output()
 	if err != nil {
 		return nil, fmt.Errorf("go env: %w", err)
 	}
 	parts := []part{{"Go", runtime.Version(), strings.TrimSpace(string(root))}}
-	lines := strings.Split(strings.TrimSpace(string(printed)), "\n")
 	slices.Sort(lines)
 	for _, line := range slices.Compact(lines) {
 		if f := strings.Split(line, "\t"); len(f) == 3 {
