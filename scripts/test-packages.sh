@@ -44,7 +44,7 @@ inside() { env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8 DEB
 say "install"
 cp "$deb" "$root/tailrace.deb"
 inside apt-get update -q >/dev/null
-inside apt-get install -y -q --no-install-recommends /tailrace.deb >/dev/null
+inside apt-get install -y -q -o Dpkg::Use-Pty=0 --no-install-recommends /tailrace.deb >/dev/null
 inside tailrace version
 inside sh -c 'ldd /usr/bin/tailrace | grep "not found"' && fail "libraries are missing"
 installed=$(inside dpkg -L tailrace)
@@ -67,7 +67,7 @@ TAILRACE_DESKTOP_BIN=$program go test -count=1 -tags desktop,production,webkit2_
 
 say "remove"
 inside sh -c 'mkdir -p /root/.local/share/tailrace && echo kept >/root/.local/share/tailrace/file'
-removed=$(inside apt-get purge -y -q tailrace)
+removed=$(inside apt-get purge -y -q -o Dpkg::Use-Pty=0 tailrace)
 grep -q "streams and settings stay" <<<"$removed" || fail "removing it does not say where the data is"
 [ -e "$root/root/.local/share/tailrace/file" ] || fail "removing it removed data"
 while read -r path; do
@@ -78,7 +78,7 @@ rm -f "$program"
 say "the other packages"
 work=$(mktemp -d)
 for archive in dist/*.tar.gz; do
-  tar -tzf "$archive" | grep -q '/tailrace$' || fail "$archive holds no program"
+  tar -tzf "$archive" | grep '/tailrace$' >/dev/null || fail "$archive holds no program"
 done
 tar -C "$work" -xzf dist/tailrace-headless-*-linux-amd64.tar.gz
 "$work"/*/tailrace version
@@ -90,7 +90,7 @@ if command -v qemu-aarch64-static >/dev/null; then
 else
   echo "qemu-aarch64-static is missing (apt: qemu-user-static): the program for arm64 was not run"
 fi
-command -v rpm >/dev/null && rpm -qpl dist/*.rpm | grep -qx /usr/bin/tailrace && rpm -qp --requires dist/*.rpm | grep -E 'webkit|gtk|glibc'
+command -v rpm >/dev/null && rpm -qpl dist/*.rpm | grep -x /usr/bin/tailrace && rpm -qp --requires dist/*.rpm | grep -E 'webkit|gtk|glibc'
 if command -v 7z >/dev/null; then
   7z l dist/*-setup.exe | grep -E 'Tailrace.exe|tailrace.exe|MicrosoftEdgeWebview2Setup.exe|uninstall' || fail "the installer lacks a program"
 fi
