@@ -52,14 +52,14 @@ func OpenOffline(o Options) (_ *Offline, err error) {
 	if b.snaps, err = b.openSnapshots(o); err != nil {
 		return nil, err
 	}
-	if b.mirrs, err = b.openMirrors(o, true); err != nil {
+	if b.mirrors, err = b.openMirrors(o, true); err != nil {
 		return nil, err
 	}
 	if b.gate, err = inspect.OpenGate(o.Config.DataDir); err != nil {
 		return nil, err
 	}
 	f.server = newServer(base, inspect.New(inspect.Options{
-		Engine: b.engine, Store: b.store, Snapshots: b.snaps, Mirrors: b.mirrs, Limits: limits(&o.Config), Gate: b.gate,
+		Engine: b.engine, Store: b.store, Snapshots: b.snaps, Mirrors: b.mirrors, Limits: limits(&o.Config), Gate: b.gate,
 		Info: inspect.Info{Version: o.Version, DataDir: o.Config.DataDir, PID: os.Getpid(), StartedAt: o.Now().UnixMilli()},
 		Now:  o.Now, Log: o.Log,
 	}), o.Log)

@@ -14,3 +14,15 @@ export function shortcut(event: KeyboardEvent): string | null {
   if (pressable && (event.key === ' ' || event.key === 'Enter')) return null;
   return event.key;
 }
+
+/**
+ * The row of a list that a key leads to from another one; null: it leads to none. It may lie
+ * beyond the ends of the list.
+ */
+export function rowFor(key: string, from: number, count: number): number | null {
+  if (key === 'j' || key === 'ArrowDown') return from + 1;
+  if (key === 'k' || key === 'ArrowUp') return from - 1;
+  if (key === 'g' || key === 'Home') return 0;
+  if (key === 'G' || key === 'End') return count - 1;
+  return null;
+}
