@@ -125,8 +125,11 @@ func (m *Manager) runWatch() {
 		events, failures = w.fs.Events, w.fs.Errors
 	}
 	for {
-		w.look()
-		timer := time.NewTimer(lookEvery)
+		next := lookEvery
+		if growing := w.look(); growing {
+			next = settleTime
+		}
+		timer := time.NewTimer(next)
 		for waiting := true; waiting; {
 			select {
 			case <-events:
@@ -145,7 +148,8 @@ func (m *Manager) runWatch() {
 }
 
 // look reads the folders, and publishes what is there when it is something else.
-func (w *watch) look() {
+// It reports whether a file seems to be still growing: that is no finding yet.
+func (w *watch) look() (growing bool) {
 	before := w.m.found.Current().Value
 	now := findings{revision: before.revision + 1}
 	files := map[string]looked{}
@@ -169,6 +173,10 @@ func (w *watch) look() {
 			if l.size != o.Size || !l.modified.Equal(o.Modified) {
 				l = looked{size: o.Size, modified: o.Modified}
 				stream, err := lookInto(w.m.stop, b, &o)
+				if age := time.Since(o.Modified); err != nil && 0 <= age && age < settleTime {
+					growing = true
+					continue
+				}
 				if l.stream = stream; err != nil && namedSnapshot(o.Key) {
 					l.problem = err.Error()
 				}
@@ -189,6 +197,7 @@ func (w *watch) look() {
 	if w.files = files; changed && w.m.stop.Err() == nil {
 		w.m.found.Publish(now)
 	}
+	return growing
 }
 
 // watchFolders has changes in a folder, and in those in which files of snapshots

@@ -27,8 +27,9 @@ func TestFilesThatAppearAreFound(t *testing.T) {
 	keep := t.TempDir()
 	w := start(t, func(o *snapshot.Options) { o.Targets = map[string]bucket.Target{"keep": {Location: keep}} })
 	seen := int64(0)
-	// wait returns what is found once that are so many.
-	wait := func(n int) []snapshot.Found {
+	// wait returns what is found once that are so many, with so many problems: a file
+	// may be seen half copied.
+	wait := func(n, problems int) []snapshot.Found {
 		t.Helper()
 		var found *snapshot.Findings
 		until(t, func() bool {
@@ -37,7 +38,13 @@ func TestFilesThatAppearAreFound(t *testing.T) {
 				t.Fatal(err)
 			}
 			seen = found.Revision
-			return len(found.Files) == n
+			wrong := 0
+			for _, f := range found.Files {
+				if f.Problem != "" {
+					wrong++
+				}
+			}
+			return len(found.Files) == n && wrong == problems
 		})
 		return found.Files
 	}
@@ -53,7 +60,7 @@ func TestFilesThatAppearAreFound(t *testing.T) {
 		}
 	}
 	copyTo(dropped.Location, filepath.Join(keep, "dropped.seg"))
-	found := wait(1)
+	found := wait(1, 0)
 	if f := found[0]; f.Stream != "a/b" || f.Target != "keep" || f.Location != filepath.Join(keep, "dropped.seg") || f.Taken {
 		t.Errorf("found: %+v", f)
 	}
@@ -76,7 +83,7 @@ func TestFilesThatAppearAreFound(t *testing.T) {
 		copyTo(f, filepath.Join(folder, filepath.Base(f)))
 	}
 	offered := map[string]bool{}
-	for _, f := range wait(4) {
+	for _, f := range wait(4, 1) {
 		if f.Problem == "" {
 			offered[filepath.Base(f.Location)] = true
 		} else if filepath.Base(f.Location) != "other.seg" || f.Stream != "" || !strings.Contains(f.Problem, "too short") {
@@ -97,5 +104,5 @@ func TestFilesThatAppearAreFound(t *testing.T) {
 	if err := os.Remove(filepath.Join(keep, "dropped.seg")); err != nil {
 		t.Fatal(err)
 	}
-	wait(3)
+	wait(3, 1)
 }
