@@ -1,7 +1,6 @@
 package snapshot
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -12,9 +11,6 @@ import (
 	"tailrace/backend/snapshot/segfile"
 	"tailrace/backend/store"
 )
-
-// writeBuffer smooths the many small writes of a file.
-const writeBuffer = 256 << 10
 
 // CreateRequest asks for a snapshot.
 type CreateRequest struct {
@@ -161,11 +157,11 @@ func (m *Manager) moment() time.Time {
 
 // write writes a stream as a file.
 func (m *Manager) write(ctx context.Context, j *Job, out io.Writer, s *store.Stream, h segfile.Header, compress bool) (segfile.Summary, error) {
-	buffered := bufio.NewWriterSize(out, writeBuffer)
-	w, err := segfile.NewWriter(buffered, h, compress)
+	w, err := segfile.NewWriter(out, h, compress)
 	if err != nil {
 		return segfile.Summary{}, err
 	}
+	defer w.Close()
 	err = m.o.Store.Scan(ctx, s, h.First, s.Messages, func(batches []*store.Batch) error {
 		for _, b := range batches {
 			if b.First >= s.Messages {
@@ -181,9 +177,5 @@ func (m *Manager) write(ctx context.Context, j *Job, out io.Writer, s *store.Str
 	if err != nil {
 		return segfile.Summary{}, err
 	}
-	sum, err := w.Finish()
-	if err == nil {
-		err = buffered.Flush()
-	}
-	return sum, err
+	return w.Finish()
 }

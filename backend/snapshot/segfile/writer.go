@@ -9,6 +9,8 @@ import (
 	"hash"
 	"hash/crc32"
 	"io"
+	"slices"
+	"sync"
 
 	"github.com/klauspost/compress/zstd"
 
@@ -20,11 +22,14 @@ import (
 const segmentBytes = 1 << 20
 
 // Writer writes a file forward. Batches must come in order and fill the range of
-// the header exactly.
+// the header exactly. A block is hashed and written while the next one is made, so
+// [Writer.Close] has to be called before what it writes to is closed.
 type Writer struct {
 	out    io.Writer
 	sum    hash.Hash
-	zstd   *zstd.Encoder // nil: not compressed
+	going  sync.WaitGroup // the block that is being hashed and written
+	failed error          // of that; to be read when nothing is going
+	zstd   *zstd.Encoder  // nil: not compressed
 	header Header
 	kind   protocol.Kind
 
@@ -44,7 +49,8 @@ type Writer struct {
 	ordinal int64
 	count   int
 	lastAt  int64
-	packed  []byte // reused
+	packed  []byte // data as zstd
+	written []byte // the block before: what it lay in, to be used again
 }
 
 // NewWriter begins a file. With compress, segments are compressed with zstd.
@@ -69,34 +75,52 @@ func NewWriter(out io.Writer, h Header, compress bool) (*Writer, error) {
 	if err := w.write(prefix); err != nil {
 		return nil, err
 	}
-	return w, w.block(typeHeader, 0, body)
+	return w, w.block(typeHeader, 0, body, nil)
 }
 
-func (w *Writer) write(b []byte) error {
-	n, err := w.out.Write(b)
-	w.at += int64(n)
-	w.sum.Write(b[:n])
-	return err
-}
-
-// block writes one block, whose body may come in parts.
-func (w *Writer) block(typ, flags byte, parts ...[]byte) error {
-	length := 0
-	for _, p := range parts {
-		length += len(p)
-	}
-	head := binary.BigEndian.AppendUint32([]byte{typ, flags, 0, 0}, uint32(length))
-	crc := crc32.Checksum(head, castagnoli)
-	if err := w.write(head); err != nil {
+// write hands over parts of the file, which must stay as they are until the next
+// call of write or wait returns.
+func (w *Writer) write(parts ...[]byte) error {
+	if err := w.wait(); err != nil {
 		return err
 	}
 	for _, p := range parts {
-		crc = crc32.Update(crc, castagnoli, p)
-		if err := w.write(p); err != nil {
-			return err
-		}
+		w.at += int64(len(p))
 	}
-	return w.write(binary.BigEndian.AppendUint32(nil, crc))
+	w.going.Go(func() {
+		for _, p := range parts {
+			w.sum.Write(p)
+		}
+	})
+	w.going.Go(func() {
+		for _, p := range parts {
+			if _, w.failed = w.out.Write(p); w.failed != nil {
+				return
+			}
+		}
+	})
+	return nil
+}
+
+// wait returns when all that was handed over is hashed and written.
+func (w *Writer) wait() error {
+	w.going.Wait()
+	return w.failed
+}
+
+// Close lets go of what the file is written to, finished or not.
+func (w *Writer) Close() { w.going.Wait() }
+
+// block writes one block, whose body comes in two parts: head is copied, data must
+// stay as it is until the next block is written.
+func (w *Writer) block(typ, flags byte, head, data []byte) error {
+	prefix := binary.BigEndian.AppendUint32([]byte{typ, flags, 0, 0}, uint32(len(head)+len(data)))
+	prefix = append(prefix, head...)
+	sum := binary.BigEndian.AppendUint32(nil, crc32.Update(crc32.Checksum(prefix, castagnoli), castagnoli, data))
+	if len(data) == 0 {
+		return w.write(append(prefix, sum...))
+	}
+	return w.write(prefix, data, sum)
 }
 
 func (w *Writer) reset() {
@@ -179,24 +203,31 @@ func (w *Writer) flush() error {
 		head = binary.BigEndian.AppendUint32(head, uint32(n))
 	}
 	e := Entry{Offset: w.at, Start: w.start, End: w.pos, First: w.ordinal, LastAt: w.lastAt}
-	var err error
+	block, flags := &w.data, byte(0)
 	if w.zstd != nil {
-		w.packed = w.zstd.EncodeAll(append(meta, w.data...), w.packed[:0])
-		err = w.block(typeSegment, flagZstd, head, w.packed)
+		w.data = slices.Insert(w.data, 0, meta...)
+		w.packed = w.zstd.EncodeAll(w.data, w.packed[:0])
+		block, flags = &w.packed, flagZstd
 	} else {
-		err = w.block(typeSegment, 0, head, meta, w.data)
+		head = append(head, meta...)
 	}
-	if err != nil {
+	if err := w.block(typeSegment, flags, head, *block); err != nil {
 		return err
 	}
+	*block, w.written = w.written, *block
 	e.Length = int(w.at - e.Offset)
 	w.entries = append(w.entries, e)
 	w.total.Segments++
 	w.total.Messages += messages
 	w.total.Bytes += payload
 	w.bytes += payload
-	if cap(w.data) > 4*segmentBytes {
-		w.data = nil // one large append is no reason to keep as much
+	for _, b := range []*[]byte{&w.data, &w.packed, &w.written} {
+		if cap(*b) > 4*segmentBytes { // one large append is no reason to keep as much
+			if err := w.wait(); err != nil {
+				return err
+			}
+			*b = nil
+		}
 	}
 	w.reset()
 	return nil
@@ -216,7 +247,7 @@ func (w *Writer) Finish() (Summary, error) {
 	for i := range w.entries {
 		index = w.entries[i].append(index)
 	}
-	if err := w.block(typeIndex, 0, index); err != nil {
+	if err := errors.Join(w.block(typeIndex, 0, index, nil), w.wait()); err != nil {
 		return Summary{}, err
 	}
 	trailerAt := w.at
@@ -226,7 +257,7 @@ func (w *Writer) Finish() (Summary, error) {
 	}
 	trailer = w.sum.Sum(trailer)
 	footer := append(binary.BigEndian.AppendUint64(nil, uint64(trailerAt)), endMagic...)
-	if err := errors.Join(w.block(typeTrailer, 0, trailer), w.write(footer)); err != nil {
+	if err := errors.Join(w.block(typeTrailer, 0, trailer, nil), w.write(footer), w.wait()); err != nil {
 		return Summary{}, err
 	}
 	w.total.Size = w.at
