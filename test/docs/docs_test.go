@@ -1,9 +1,10 @@
 // What the documentation shows is executed: every ```sh block of README.md and
 // docs/*.md. The blocks of one file run in order, in one bash, against a fresh
 // server of the built program, which is on the PATH as tailrace. :4437 stands for
-// its port, :3000 for the one of a receiver of webhooks, which finds it in PORT.
+// its port, :3000 for the one of a receiver of webhooks, which finds it in PORT,
+// http://127.0.0.1:9000 and s3://bucket/ for a bucket on an S3 server.
 // Long-polls and SSE responses end after a second. A block for people only is
-// ```console.
+// ```console; build/cli checks that what it calls is there.
 //
 // A block whose fence says a file name behind the language, as in ```js hook.mjs,
 // is a file in the folder where the commands run. The comment
@@ -27,6 +28,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"tailrace/test/program"
@@ -60,7 +62,7 @@ func TestExamples(t *testing.T) {
 			if len(page.examples) == 0 {
 				return
 			}
-			s := open(t)
+			s := open(t, strings.Contains(string(text), ":9000"))
 			for name, content := range page.files {
 				s.write(name, content)
 			}

@@ -9,10 +9,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"tailrace/test/gateway"
 	"tailrace/test/program"
 )
 
@@ -39,14 +41,24 @@ type session struct {
 	n          int           // of the next example
 }
 
-func open(t *testing.T) *session {
+// open starts a session; with s3, there is a bucket as well.
+func open(t *testing.T, s3 bool) *session {
 	t.Helper()
 	dir := t.TempDir()
 	data, hook := freePort(t), freePort(t)
+	real := []string{":4437", ":" + data, ":3000", ":" + hook}
+	var keys []string
+	if s3 {
+		g := gateway.Start(t)
+		real = append(real, "http://127.0.0.1:9000", g.Endpoint, "s3://bucket/", "s3://"+gateway.Bucket+"/")
+		keys = []string{"AWS_ACCESS_KEY_ID=" + gateway.AccessKey, "AWS_SECRET_ACCESS_KEY=" + gateway.SecretKey}
+	}
+	docs := slices.Clone(real)
+	slices.Reverse(docs)
 	s := &session{
 		t: t, dir: filepath.Join(dir, "work"), listen: "127.0.0.1:" + data,
-		toReal: strings.NewReplacer(":4437", ":"+data, ":3000", ":"+hook),
-		toDocs: strings.NewReplacer(":"+data, ":4437", ":"+hook, ":3000", "\r\n", "\n"),
+		toReal: strings.NewReplacer(real...),
+		toDocs: strings.NewReplacer(append(docs, "\r\n", "\n")...),
 		out:    &program.Output{}, notes: &program.Output{}, exit: make(chan struct{}),
 	}
 	bin, err := filepath.Abs(program.Binary(t))
@@ -68,6 +80,7 @@ func open(t *testing.T) *session {
 	bash.Dir = s.dir
 	bash.Env = append(program.Env(dir), "PORT="+hook, "TAILRACE_DATA_DIR="+program.DataDir(dir),
 		"PATH="+path+string(filepath.ListSeparator)+os.Getenv("PATH"))
+	bash.Env = append(bash.Env, keys...)
 	bash.Stdout, bash.Stderr = s.out, s.notes
 	bash.WaitDelay = program.Patience
 	in, err := bash.StdinPipe()
