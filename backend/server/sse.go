@@ -18,7 +18,8 @@ const (
 	sseChunkBytes = 256 << 10
 	// sseKeepAlive is how often a comment shows that an idle connection lives.
 	sseKeepAlive = 15 * time.Second
-	// sseWriteDeadline is how long a client may take to receive one event.
+	// sseWriteDeadline is how long a client may take at least to receive one event, and
+	// half of how long it may take at most.
 	sseWriteDeadline = 30 * time.Second
 )
 
@@ -89,13 +90,14 @@ func jitter(d time.Duration) time.Duration {
 // sseTail is one SSE reader. Once the response has begun, errors can only end
 // it: nothing of ours may stand in the client's stream.
 type sseTail struct {
-	server *Server
-	w      http.ResponseWriter
-	reader *Reader
-	rd     *engine.Reader
-	req    readRequest
-	from   int64 // position of the next byte to send
-	began  bool  // a control event has been sent
+	server   *Server
+	w        http.ResponseWriter
+	reader   *Reader
+	rd       *engine.Reader
+	req      readRequest
+	from     int64     // position of the next byte to send
+	began    bool      // a control event has been sent
+	deadline time.Time // of writes
 	// pieces are what was read last: a large message is sent in parts, and must not
 	// be loaded for each of them.
 	pieces []store.Piece
@@ -188,9 +190,11 @@ func (t *sseTail) encode(st *engine.State, at engine.FrameKey) engine.Frame {
 }
 
 func (t *sseTail) send(b []byte) bool {
-	// Without support for deadlines the server's own limits apply.
 	now := time.Now()
-	_ = t.reader.rc.SetWriteDeadline(now.Add(sseWriteDeadline))
+	if t.deadline.Sub(now) < sseWriteDeadline { // one for each event would cost as much as waking the reader
+		t.deadline = now.Add(2 * sseWriteDeadline)
+		_ = t.reader.rc.SetWriteDeadline(t.deadline) // without support for them the server's own limits apply
+	}
 	t.reader.writing.Store(now.UnixNano())
 	defer t.reader.writing.Store(0)
 	if _, err := t.w.Write(b); err != nil || t.reader.rc.Flush() != nil {
