@@ -52,10 +52,12 @@ func (m *Manager) VerifyBackup(location string, from Where) (*Job, error) {
 	if err != nil {
 		return nil, err
 	}
-	return m.start(KindVerifyBackup, t.Location, func(ctx context.Context, j *Job) (any, error) {
+	// As List names it.
+	at := strings.TrimRight(b.Location(""), "/")
+	return m.start(KindVerifyBackup, at, func(ctx context.Context, j *Job) (any, error) {
 		v, err := backup.Verify(ctx, b, ReachCold(m.o.Targets, from.Place.Keys), backup.Progress{Bytes: &j.bytes, Total: &j.total})
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", t.Location, err)
+			return nil, fmt.Errorf("%s: %w", at, err)
 		}
 		return v, nil
 	})

@@ -38,6 +38,8 @@ beforeAll(async () => {
   await server.run("snapshot", "create", "chat/4f2a/turns", "--target", "backups")
   await server.run("snapshot", "create", "jobs/build-380/output", "--to", kept)
   await server.run("snapshot", "compact", "chat/4f2a/turns", "--target", "backups")
+  await server.run("backup", "--target", "backups")
+  await server.run("backup", "--target", "backups")
   for (let n = 60; n < 75; n++) {
     const body = JSON.stringify([{ kind: "turn.start", turn: `t_${n}`, role: "user" }, { kind: "delta", i: 0, text: " water" }])
     const headers = { "Content-Type": "application/json", "Producer-Id": "ai-gateway", "Producer-Epoch": "4", "Producer-Seq": String(n) }
@@ -123,6 +125,9 @@ const SCREENS: Record<string, { at: string; act?: (page: Page) => Promise<void>;
   "snapshots-selected": { at: "/snapshots?snapshot=2" },
   "snapshots-found": { at: "/snapshots?show=found", act: async (page) => { await page.keyboard.press("j"); await page.keyboard.press("v"); await page.waitForTimeout(800) } },
   "snapshots-stream": { at: "/s/chat%2F4f2a%2Fturns?tab=snapshots&snapshot=1" },
+  "snapshots-backups": { at: "/snapshots?show=backups", act: async (page) => { await page.getByRole("grid", { name: "Backups" }).waitFor(); await page.keyboard.press("j"); await page.keyboard.press("v"); await page.waitForTimeout(1500) } },
+  "snapshots-backups-none": { at: "/snapshots?show=backups", empty: true },
+  "snapshots-backup": { at: "/snapshots?show=backups", act: (page) => page.keyboard.press("n") },
   mirrors: { at: "/mirrors?name=orders", lively: true, act: (page) => page.waitForTimeout(1200) },
   "mirrors-none": { at: "/mirrors", empty: true },
   storage: { at: "/s/chat%2F4f2a%2Fturns?tab=storage" },

@@ -21,6 +21,7 @@ export type ProducerTriple = NonNullable<Schemas['Producer']>;
 export type Message = Schemas['Message'];
 export type MessagePage = Schemas['MessageList'];
 export type FilterProgress = Schemas['FilterProgress'];
+export type Backup = NonNullable<Schemas['Backup']>;
 export type Lineage = Schemas['Lineage'];
 export type StreamStorage = Schemas['StreamStorage'];
 export type Kin = Schemas['Kin'];

@@ -9,7 +9,7 @@ export type OpenDialog =
   | { kind: 'import'; stream: Stream | null }
   | { kind: 'snapshot' | 'compact'; path: string }
   | { kind: 'restore'; from: Snapshot | FoundFile | null }
-  | { kind: 'prune' }
+  | { kind: 'prune' | 'backup' }
   | { kind: 'help' | 'about' };
 
 /** Where a new stream branches off; an empty offset is the tail. */
@@ -65,6 +65,11 @@ class Dialogs {
 
   prune(): void {
     this.current = { kind: 'prune' };
+  }
+
+  /** Copies everything to a place. */
+  backup(): void {
+    this.current = { kind: 'backup' };
   }
 
   help(): void {

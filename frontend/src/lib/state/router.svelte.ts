@@ -93,8 +93,8 @@ export function readersHref(query: Query = {}): string {
   return hrefOf({ view: 'readers' }, paramsOf(query));
 }
 
-export function snapshotsHref(): string {
-  return hrefOf({ view: 'snapshots' }, new URLSearchParams());
+export function snapshotsHref(query: Query = {}): string {
+  return hrefOf({ view: 'snapshots' }, paramsOf(query));
 }
 
 export function mirrorsHref(): string {
