@@ -19,8 +19,8 @@ type Ref struct{ File, At, Size int64 }
 // are referred to.
 type File struct{ ID, Size, Live int64 }
 
-// Files are the files of one folder. Reads may come from any goroutine; all else
-// from one at a time.
+// Files are the files of one folder. Reads, Free and Remove may come from any
+// goroutine; all else from one at a time.
 type Files struct {
 	dir      string
 	limit    int64

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"runtime"
 	"strings"
+	"sync"
 	"time"
 
 	sqlite "modernc.org/sqlite"
@@ -104,6 +105,8 @@ type committer struct {
 	direct  map[int64]bool
 	grown   map[int64]extent.File // what the transaction under way puts into files
 	freed   bool                  // pieces of files may be left to give back
+	giving  sync.WaitGroup        // those that give some back
+	given   <-chan int64          // says up to which piece that is done; nil: nobody does
 	reserve reserve
 	full    bool      // the reserve has been given up
 	looked  time.Time // when it was last tried to make it whole
@@ -126,7 +129,10 @@ func (d *DB) newCommitter(ctx context.Context) (*committer, error) {
 }
 
 // close gives the connection back. run must have ended.
-func (c *committer) close() error { return errors.Join(c.stmts.close(), c.conn.Close()) }
+func (c *committer) close() error {
+	c.giving.Wait()
+	return errors.Join(c.stmts.close(), c.conn.Close())
+}
 
 func (c *committer) run() {
 	ctx := context.Background() // an accepted write is finished, whoever left
@@ -137,6 +143,9 @@ func (c *committer) run() {
 			select {
 			case r := <-c.db.submit:
 				group = append(group, r)
+			case last := <-c.given:
+				c.goOn(ctx, last)
+				continue
 			case <-c.db.stop:
 				return
 			default:
@@ -147,6 +156,9 @@ func (c *committer) run() {
 			select {
 			case r := <-c.db.submit:
 				group = append(group, r)
+			case last := <-c.given:
+				c.goOn(ctx, last)
+				continue
 			case <-c.db.stop:
 				return
 			}

@@ -136,56 +136,76 @@ func extentsOf(rows *sql.Rows) (n int, refs []extent.Ref, err error) {
 	return n, refs, errors.Join(rows.Err(), rows.Close())
 }
 
-// giveBack returns to the file system what free has noted and committed,
-// a bounded number of pieces at a time, and reports whether all of it is done. A
+// giveBack has the file system take back what free has noted and committed, some
+// pieces at a time, and reports whether there is no more to begin now. That goes on
+// aside, since it can take long and appends need not wait; gave comes behind it. A
 // crash in between does it again.
 func (c *committer) giveBack(ctx context.Context) (done bool, err error) {
-	if !c.freed || c.db.copies.Load() > 0 {
+	if !c.freed || c.given != nil || c.db.copies.Load() > 0 {
 		return true, nil // a copy that ends has the rest done
 	}
-	last, n, err := c.freePieces(ctx)
+	pieces, last, err := c.freePieces(ctx)
 	if err != nil {
 		return false, err
 	}
+	if len(pieces) == 0 {
+		c.freed = false
+		return true, c.gave(ctx, 0)
+	}
+	given := make(chan int64, 1)
+	c.given = given
+	c.giving.Go(func() {
+		for _, r := range pieces {
+			if err := c.db.extents.Free(r); err != nil {
+				// The room comes back with the whole file.
+				c.db.log.Warn("the room of a deleted stream stays taken", "error", err)
+			}
+		}
+		given <- last
+	})
+	return true, nil
+}
+
+// gave forgets the pieces up to one that were given back, and removes the files in
+// which nothing is left.
+func (c *committer) gave(ctx context.Context, last int64) error {
 	var empty []int64
-	err = c.transaction(ctx, func() (err error) {
+	err := c.transaction(ctx, func() (err error) {
 		if _, err := c.stmts.extentsFreed.ExecContext(ctx, last); err != nil {
 			return err
 		}
 		empty, err = ids(c.stmts.emptyExtents.QueryContext(ctx, c.db.extents.Last()))
 		return err
 	}, func() int { return 0 })
-	if err != nil {
-		return false, err
+	if err != nil || len(empty) == 0 {
+		return err
 	}
-	for _, id := range empty {
-		if err := c.db.extents.Remove(id); err != nil {
-			c.db.log.Warn("a file that is not needed any more stays", "error", err)
+	c.giving.Go(func() {
+		for _, id := range empty {
+			if err := c.db.extents.Remove(id); err != nil {
+				c.db.log.Warn("a file that is not needed any more stays", "error", err)
+			}
 		}
-	}
-	c.freed = n == freeSlice
-	return !c.freed, nil
+	})
+	return nil
 }
 
 // freeSlice is how many pieces are given back at a time.
-const freeSlice = 8
+const freeSlice = 32
 
-func (c *committer) freePieces(ctx context.Context) (last int64, n int, err error) {
+func (c *committer) freePieces(ctx context.Context) (pieces []extent.Ref, last int64, err error) {
 	rows, err := c.stmts.extentGarbage.QueryContext(ctx, freeSlice)
 	if err != nil {
-		return 0, 0, err
+		return nil, 0, err
 	}
-	for ; rows.Next(); n++ {
+	for rows.Next() {
 		var r extent.Ref
 		if err := rows.Scan(&last, &r.File, &r.At, &r.Size); err != nil {
-			return 0, 0, errors.Join(err, rows.Close())
+			return nil, 0, errors.Join(err, rows.Close())
 		}
-		if err := c.db.extents.Free(r); err != nil {
-			// The room comes back with the whole file.
-			c.db.log.Warn("the room of a deleted stream stays taken", "error", err)
-		}
+		pieces = append(pieces, r)
 	}
-	return last, n, errors.Join(rows.Err(), rows.Close())
+	return pieces, last, errors.Join(rows.Err(), rows.Close())
 }
 
 func ids(rows *sql.Rows, err error) ([]int64, error) {

@@ -157,6 +157,14 @@ func (c *committer) collect(ctx context.Context) {
 	}
 }
 
+// goOn forgets the pieces of files that were given back, and has the next ones
+// looked for.
+func (c *committer) goOn(ctx context.Context, last int64) {
+	c.given = nil
+	err := c.withRoom(ctx, func() error { return c.gave(ctx, last) })
+	c.garbage = err == nil // else the next deletion tries again
+}
+
 func (c *committer) collectOnce(ctx context.Context) (done bool, err error) {
 	var stream int64
 	err = c.stmts.nextGarbage.QueryRowContext(ctx).Scan(&stream)
