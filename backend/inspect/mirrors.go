@@ -19,6 +19,7 @@ type Mirror struct {
 	Glob       string       `json:"glob"`
 	Remote     string       `json:"remote" doc:"Stream root of the other server, or its name in the configuration."`
 	URL        string       `json:"url" doc:"Stream root, also when remote is a name."`
+	TokenGiven bool         `json:"token_given" doc:"A token is held in memory until the server ends."`
 	TokenEnv   string       `json:"token_env" doc:"Variable that holds the token; empty: none."`
 	HeaderFile string       `json:"header_file" doc:"File with headers; empty: none."`
 	Insecure   bool         `json:"insecure" doc:"Plain HTTP to another machine is allowed."`
@@ -180,7 +181,7 @@ func (s *Server) mirrors() []Mirror {
 
 func (s *Server) newMirror(m *mirror.Sight) Mirror {
 	out := Mirror{
-		Name: m.Name, Direction: m.Direction, Glob: m.Glob, Remote: m.Remote, URL: m.URL, TokenEnv: m.TokenEnv, HeaderFile: m.HeaderFile,
+		Name: m.Name, Direction: m.Direction, Glob: m.Glob, Remote: m.Remote, URL: m.URL, TokenGiven: m.Token, TokenEnv: m.TokenEnv, HeaderFile: m.HeaderFile,
 		Insecure: m.Insecure, Configured: m.Configured, State: m.State, Error: textOrNull(m.Error), Once: textOrNull(string(m.Once)),
 		Found: m.Found, Streams: len(m.Streams), CreatedAt: m.CreatedAt,
 	}

@@ -46,7 +46,7 @@ func TestMirrors(t *testing.T) {
 
 	var m Mirror
 	here.call("POST", "/api/mirrors", `{"direction":"push","glob":"chat/*","remote":"`+root+`","token":"s3cret-s3cret"}`, 200, &m)
-	if m.Direction != "push" || m.State != "running" || m.URL != root || !strings.HasPrefix(m.Name, "push-chat-x-127.0.0.1-") {
+	if m.Direction != "push" || m.State != "running" || m.URL != root || !m.TokenGiven || !strings.HasPrefix(m.Name, "push-chat-x-127.0.0.1-") {
 		t.Errorf("made %+v", m)
 	}
 	awaitMirrors(t, here, func(all []Mirror) bool {
@@ -73,6 +73,12 @@ func TestMirrors(t *testing.T) {
 	there.call("DELETE", of("chat/b", ""), "", 204, nil)
 	here.call("POST", "/api/mirrors/"+m.Name+"/resume", "", 204, nil)
 	awaitMirrors(t, here, func(all []Mirror) bool { return all[0].States == MirrorStates{Live: 1, Closed: 1} })
+
+	// Asked for once more without a token, it has none.
+	here.call("POST", "/api/mirrors", `{"direction":"push","glob":"chat/*","remote":"`+root+`"}`, 200, &m)
+	if m.TokenGiven {
+		t.Errorf("without a token it is %+v", m)
+	}
 
 	here.call("POST", "/api/mirrors/"+m.Name+"/pause", "", 204, nil)
 	var list struct{ Mirrors []Mirror }

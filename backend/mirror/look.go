@@ -11,6 +11,7 @@ import (
 type Sight struct {
 	store.Mirror
 	URL     string // of the remote, also when Remote is a name
+	Token   bool   // one is held in memory
 	State   string
 	Error   string
 	Once    Once
@@ -52,7 +53,7 @@ func (m *Manager) Look(name string) (Sight, error) {
 }
 
 func (m *Manager) sightLocked(mi *mirror) Sight {
-	s := Sight{Mirror: mi.def, URL: m.address(&mi.def), Error: mi.failure, Once: mi.once}
+	s := Sight{Mirror: mi.def, URL: m.address(&mi.def), Token: mi.token != "", Error: mi.failure, Once: mi.once}
 	if mi.run != nil {
 		s.Streams, s.Found, s.Error = mi.run.look()
 		if s.Error == "" {

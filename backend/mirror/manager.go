@@ -269,9 +269,9 @@ func (m *Manager) Add(ctx context.Context, r Request) (sight Sight, err error) {
 		if err != nil {
 			return err
 		}
-		if r.Token != "" {
-			mi.token = r.Token
-		}
+		m.mu.Lock()
+		mi.token = r.Token // with the rest of the header: who names none means none
+		m.mu.Unlock()
 		if err := m.revive(mi); err != nil {
 			return err
 		}

@@ -1,5 +1,5 @@
 import { call, send } from './client';
-import type { MirrorDetail, MirrorList } from './types';
+import type { Mirror, MirrorDetail, MirrorList, NewMirror } from './types';
 
 function at(name: string): string {
   return `/api/mirrors/${encodeURIComponent(name)}`;
@@ -11,6 +11,11 @@ export function listMirrors(signal?: AbortSignal): Promise<MirrorList> {
 
 export function readMirror(name: string, signal?: AbortSignal): Promise<MirrorDetail> {
   return call('GET', at(name), { signal });
+}
+
+/** Makes it, or has the one of that name go on with another header. */
+export function addMirror(mirror: NewMirror): Promise<Mirror> {
+  return call('POST', '/api/mirrors', { body: mirror });
 }
 
 export async function pauseMirror(name: string): Promise<void> {

@@ -2069,6 +2069,8 @@ export interface components {
             streams: number;
             /** @description Variable that holds the token; empty: none. */
             token_env: string;
+            /** @description A token is held in memory until the server ends. */
+            token_given: boolean;
             /** @description Stream root, also when remote is a name. */
             url: string;
         };

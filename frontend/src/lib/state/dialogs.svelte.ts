@@ -1,4 +1,4 @@
-import type { FoundFile, Snapshot, Stream, Subscription } from '$lib/api/types';
+import type { FoundFile, Mirror, Snapshot, Stream, Subscription } from '$lib/api/types';
 
 export type OpenDialog =
   | { kind: 'create'; path: string; fork: ForkPoint | null }
@@ -10,6 +10,8 @@ export type OpenDialog =
   | { kind: 'snapshot' | 'compact'; path: string }
   | { kind: 'restore'; from: Snapshot | FoundFile | null }
   | { kind: 'prune' | 'backup' }
+  | { kind: 'mirror'; mirror: Mirror | null }
+  | { kind: 'forget'; mirror: Mirror }
   | { kind: 'help' | 'about' };
 
 /** Where a new stream branches off; an empty offset is the tail. */
@@ -70,6 +72,15 @@ class Dialogs {
   /** Copies everything to a place. */
   backup(): void {
     this.current = { kind: 'backup' };
+  }
+
+  /** Makes a mirror, or gives one that there is another header. */
+  mirror(mirror: Mirror | null): void {
+    this.current = { kind: 'mirror', mirror };
+  }
+
+  forget(mirror: Mirror): void {
+    this.current = { kind: 'forget', mirror };
   }
 
   help(): void {

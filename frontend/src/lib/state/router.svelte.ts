@@ -97,8 +97,8 @@ export function snapshotsHref(query: Query = {}): string {
   return hrefOf({ view: 'snapshots' }, paramsOf(query));
 }
 
-export function mirrorsHref(): string {
-  return hrefOf({ view: 'mirrors' }, new URLSearchParams());
+export function mirrorsHref(query: Query = {}): string {
+  return hrefOf({ view: 'mirrors' }, paramsOf(query));
 }
 
 export function activityHref(): string {
