@@ -81,8 +81,8 @@ function tidy({ kept, from }: { kept: string; from: string[] }): void {
   }
 }
 
-/** What is to be on the picture: where to go, and what to do there. */
-const SCREENS: Record<string, { at: string; act?: (page: Page) => Promise<void>; empty?: boolean; lively?: boolean }> = {
+/** What is to be on the picture: where to go, what to do there, and what to undo for the next one. */
+const SCREENS: Record<string, { at: string; act?: (page: Page) => Promise<void>; after?: (page: Page) => Promise<void>; empty?: boolean; lively?: boolean }> = {
   "first-run": { at: "/streams", empty: true },
   streams: { at: "/streams?stream=chat%2F4f2a%2Fturns" },
   "streams-create": { at: "/streams", act: (page) => page.keyboard.press("n") },
@@ -118,7 +118,9 @@ const SCREENS: Record<string, { at: string; act?: (page: Page) => Promise<void>;
       await page.getByRole("textbox", { name: "Streams" }).fill("checkout/**")
       await page.getByRole("button", { name: "Arm", exact: true }).click()
       await page.waitForTimeout(1500)
+      await page.getByRole("button", { name: "Dismiss" }).click()
     },
+    after: (page) => page.getByRole("button", { name: "Disarm all" }).click(),
   },
   activity: { at: "/activity", lively: true, act: (page) => page.waitForTimeout(1500) },
   snapshots: { at: "/snapshots" },
@@ -130,6 +132,17 @@ const SCREENS: Record<string, { at: string; act?: (page: Page) => Promise<void>;
   "snapshots-backup": { at: "/snapshots?show=backups", act: (page) => page.keyboard.press("n") },
   mirrors: { at: "/mirrors?name=orders", lively: true, act: (page) => page.waitForTimeout(1200) },
   "mirrors-none": { at: "/mirrors", empty: true },
+  "mirrors-new": {
+    at: "/mirrors",
+    lively: true,
+    act: async (page) => {
+      await page.keyboard.press("n")
+      await page.getByLabel("Streams", { exact: true }).fill("chat/**")
+      await page.getByLabel("Address of its streams").fill("https://streams.example.com/v1/stream/")
+      await page.getByRole("radio", { name: "Token" }).click()
+      await page.getByLabel("Token", { exact: true }).fill("not-a-real-token")
+    },
+  },
   storage: { at: "/s/chat%2F4f2a%2Fturns?tab=storage" },
   "activity-stream": { at: "/s/demo%2Fchat%2Fsupport?tab=activity", lively: true, act: (page) => page.waitForTimeout(1000) },
   "snapshots-empty": { at: "/snapshots", empty: true },
@@ -183,6 +196,7 @@ for (const theme of THEMES) {
           await page.waitForTimeout(300)
           await page.evaluate(tidy, { kept, from: [server, empty, lively, copy].map(({ dataUrl }) => dataUrl) })
           await page.screenshot({ path: join(OUT, `${name}-${theme}-${size.width}.png`) })
+          await screen.after?.(page)
         })
       }
     })

@@ -36,6 +36,10 @@ export function describeFault(fault: Fault): string {
 
 /** How often it happens. */
 export function describeOdds({ probability = 0, count = 0 }: Fault): string {
-  const odds = probability > 0 && probability < 1 ? `${Math.round(probability * 1000) / 10} %` : 'always';
-  return count > 0 ? `${odds}, ${formatCount(count)} times` : odds;
+  const times = count === 1 ? 'once' : `${formatCount(count)} times`;
+  if (probability > 0 && probability < 1) {
+    const odds = `${Math.round(probability * 1000) / 10} %`;
+    return count > 0 ? `${odds}, ${times}` : odds;
+  }
+  return count > 0 ? times : 'always';
 }
