@@ -1,6 +1,6 @@
 import { createServer } from "node:http"
 import type { AddressInfo } from "node:net"
-import { expect, test } from "vitest"
+import { expect, onTestFinished, test } from "vitest"
 import { accessibility } from "../lib/axe"
 import { Server } from "../lib/server"
 import { browser, page, problems, server } from "../lib/stage"
@@ -67,7 +67,10 @@ test("the list follows what happens outside", async () => {
 })
 
 test("a number is shown as it was written, and looking leaves the TTL alone", async () => {
-  await write("PUT", "numbers", "application/json", '[{"id":9007199254740993,"ratio":1.0}]', { "Stream-TTL": "3" })
+  await write("PUT", "numbers", "application/json", '[{"id":9007199254740993,"ratio":1.0}]', { "Stream-TTL": "10" })
+  // Reading keeps it alive until it is on screen, however long that takes.
+  const reading = setInterval(() => void fetch(`${server.streams}/numbers`).catch(() => {}), 1000)
+  onTestFinished(() => clearInterval(reading))
   await page.goto(server.link)
   await page.getByRole("row").filter({ hasText: "numbers" }).click()
   await page.keyboard.press("Enter")
@@ -75,8 +78,9 @@ test("a number is shown as it was written, and looking leaves the TTL alone", as
   const detail = page.getByRole("complementary", { name: /message/i }).or(page.getByRole("region", { name: /message/i }))
   await detail.getByText("9007199254740993").first().waitFor()
   await detail.getByText("1.0").first().waitFor()
+  clearInterval(reading)
   // Watched the whole time, the stream still expires.
-  await page.getByText(/deleted|expired|gone|no stream/i).first().waitFor({ timeout: 10_000 })
+  await page.getByText(/deleted|expired|gone|no stream/i).first().waitFor({ timeout: 60_000 })
   expect((await fetch(`${server.streams}/numbers`)).status).toBe(404)
 })
 
