@@ -1,19 +1,14 @@
 package scale
 
 import (
-	"bytes"
 	"crypto/rand"
-	"encoding/json"
 	"fmt"
-	"io"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"testing"
 	"time"
 
-	"tailrace/backend"
 	"tailrace/test/gateway"
 	"tailrace/test/program"
 )
@@ -53,7 +48,7 @@ func TestSnapshotOfALargeStream(t *testing.T) {
 			resetPeak(t, p.PID())
 			for range rounds {
 				began := time.Now()
-				file := snapshotOf(t, dir, tt.place)
+				file := job(t, dir, "/api/snapshots", tt.place).Snapshot.Location
 				took += time.Since(began)
 				if tt.name == "S3" {
 					file = filepath.Join(g.Data, gateway.Bucket, "x", file[len("s3://"+gateway.Bucket+"/x/"):])
@@ -78,50 +73,4 @@ func TestSnapshotOfALargeStream(t *testing.T) {
 				cp.Seconds()/took.Seconds(), megabytes(memory(t, p.PID(), "VmHWM")-idle))
 		})
 	}
-}
-
-// snapshotOf has the server take a snapshot, and returns where it lies.
-func snapshotOf(t *testing.T, dir string, in map[string]any) string {
-	t.Helper()
-	run, err := backend.ReadRunFile(program.DataDir(dir))
-	if err != nil {
-		t.Fatal(err)
-	}
-	call := func(method, path string, in any) (j struct {
-		ID       int64  `json:"id"`
-		State    string `json:"state"`
-		Snapshot struct {
-			Location string `json:"location"`
-		} `json:"snapshot"`
-	},
-	) {
-		body, err := json.Marshal(in)
-		if err != nil {
-			t.Fatal(err)
-		}
-		req, err := http.NewRequest(method, run.InspectorURL+path, bytes.NewReader(body))
-		if err != nil {
-			t.Fatal(err)
-		}
-		req.Header.Set("Authorization", "Bearer "+run.Token)
-		req.Header.Set("Content-Type", "application/json")
-		res, err := http.DefaultClient.Do(req)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer res.Body.Close()
-		answer, err := io.ReadAll(res.Body)
-		if err != nil || json.Unmarshal(answer, &j) != nil || res.StatusCode/100 != 2 {
-			t.Fatalf("%s %s: %s %s %v", method, path, res.Status, answer, err)
-		}
-		return j
-	}
-	j := call(http.MethodPost, "/api/snapshots", in)
-	for j.State == "running" {
-		j = call(http.MethodGet, fmt.Sprintf("/api/jobs/%d?wait=30000", j.ID), nil)
-	}
-	if j.State != "done" {
-		t.Fatalf("the snapshot is %s", j.State)
-	}
-	return j.Snapshot.Location
 }

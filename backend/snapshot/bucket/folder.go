@@ -66,15 +66,27 @@ func (f *folder) Put(ctx context.Context, key string, write func(io.Writer) erro
 
 // file stops writing when its context ends.
 type file struct {
-	ctx context.Context
-	f   *os.File
+	ctx     context.Context
+	f       *os.File
+	written int64
+	sent    int64 // to the disk, or on its way there
 }
+
+// sendEvery is how much gathers in memory before it is sent to the disk. A sync of
+// all at the end would hold up those of the log for as long as it takes.
+const sendEvery = 4 << 20
 
 func (w *file) Write(p []byte) (int, error) {
 	if err := w.ctx.Err(); err != nil {
 		return 0, err
 	}
-	return w.f.Write(p)
+	n, err := w.f.Write(p)
+	w.written += int64(n)
+	if w.written-w.sent >= sendEvery {
+		send(w.f, w.sent, w.written)
+		w.sent = w.written
+	}
+	return n, err
 }
 
 // makeDirs creates a folder and syncs the ones that got a new entry.
