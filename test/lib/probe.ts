@@ -25,7 +25,7 @@ export class Probe {
   static async attach(page: Page): Promise<Probe> {
     const cdp = await page.context().newCDPSession(page)
     const probe = new Probe(cdp)
-    await cdp.send("Performance.enable")
+    await cdp.send("Performance.enable", { timeDomain: "threadTicks" })
     cdp.on("Tracing.dataCollected", ({ value }) => {
       for (const event of value as unknown as TraceEvent[]) probe.events.push(event)
     })
@@ -35,8 +35,17 @@ export class Probe {
   /** Megabytes of JavaScript heap in use, after a collection. */
   async heap(): Promise<number> {
     await this.cdp.send("HeapProfiler.collectGarbage")
+    return (await this.metric("JSHeapUsedSize")) / 1e6
+  }
+
+  /** Milliseconds of processor time that the main thread has had for its tasks. */
+  async worked(): Promise<number> {
+    return (await this.metric("TaskDuration")) * 1000
+  }
+
+  private async metric(wanted: string): Promise<number> {
     const { metrics } = await this.cdp.send("Performance.getMetrics")
-    return (metrics.find(({ name }) => name === "JSHeapUsedSize")?.value ?? 0) / 1e6
+    return metrics.find(({ name }) => name === wanted)?.value ?? 0
   }
 
   /** Does something and returns the longest tasks meanwhile. On a busy machine they take longer by the clock. */
