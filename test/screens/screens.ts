@@ -107,6 +107,7 @@ const SCREENS: Record<string, { at: string; act?: (page: Page) => Promise<void>;
     },
   },
   demo: { at: "/streams", lively: true },
+  window: { at: "/s/demo%2Fchat%2Fsupport?at=60", lively: true, act: (page) => page.getByRole("region", { name: "Message 60" }).getByRole("tree").waitFor() },
   forks: { at: "/s/demo%2Fchat%2Fsupport?tab=forks", lively: true },
   subscriptions: { at: "/subscriptions?id=demo-mailer", lively: true, act: (page) => page.waitForTimeout(1000) },
   findings: { at: "/findings", lively: true, act: (page) => page.waitForTimeout(1000) },
@@ -137,10 +138,11 @@ const SCREENS: Record<string, { at: string; act?: (page: Page) => Promise<void>;
     lively: true,
     act: async (page) => {
       await page.keyboard.press("n")
-      await page.getByLabel("Streams", { exact: true }).fill("chat/**")
-      await page.getByLabel("Address of its streams").fill("https://streams.example.com/v1/stream/")
-      await page.getByRole("radio", { name: "Token" }).click()
-      await page.getByLabel("Token", { exact: true }).fill("not-a-real-token")
+      const dialog = page.getByRole("dialog")
+      await dialog.getByLabel("Streams", { exact: true }).fill("chat/**")
+      await dialog.getByLabel("Address of its streams").fill("https://streams.example.com/v1/stream/")
+      await dialog.getByRole("radio", { name: "Token" }).click()
+      await dialog.getByLabel("Token", { exact: true }).fill("not-a-real-token")
     },
   },
   storage: { at: "/s/chat%2F4f2a%2Fturns?tab=storage" },

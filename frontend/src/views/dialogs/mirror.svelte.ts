@@ -30,7 +30,7 @@ export class MirrorForm {
     if (this.glob.trim() === '') return 'Say which streams: a path, or a glob such as chat/**.';
     if (this.known !== '') return null;
     if (this.url.trim() === '') return 'Say which server: the address of its streams, such as https://host/v1/stream/.';
-    if (this.header === 'token' && this.token.trim() === '') return 'Paste the token, or choose “none”.';
+    if (this.header === 'token' && this.token.trim() === '') return 'Paste the token, or choose “None”.';
     if (this.header === 'variable' && this.variable.trim() === '') return 'Name the variable that holds the token.';
     return this.header === 'file' && this.file.trim() === '' ? 'Name the file that holds the headers.' : null;
   });
