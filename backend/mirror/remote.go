@@ -124,12 +124,12 @@ type answer struct {
 	body        io.ReadCloser
 }
 
-// send makes a request. The caller closes the body of the answer, which stalls for
-// patience at most.
+// send makes a request. The caller closes the body of the answer. Neither body stalls
+// for longer than patience; how long all of it takes is a matter of the line.
 func (r *remote) send(ctx context.Context, method, path, query string, header http.Header, body []byte, patience time.Duration) (*answer, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	stall := time.AfterFunc(patience, func() { cancel(errors.New("the remote does not answer in time")) })
-	res, err := r.do(ctx, method, path, query, header, body)
+	res, err := r.do(ctx, method, path, query, header, body, func() { stall.Reset(patience) })
 	if err != nil {
 		stall.Stop()
 		if cause := context.Cause(ctx); cause != nil && errors.Is(err, context.Canceled) {
@@ -153,7 +153,7 @@ func (r *remote) send(ctx context.Context, method, path, query string, header ht
 	}, nil
 }
 
-func (r *remote) do(ctx context.Context, method, path, query string, header http.Header, body []byte) (*http.Response, error) {
+func (r *remote) do(ctx context.Context, method, path, query string, header http.Header, body []byte, progress func()) (*http.Response, error) {
 	u := *r.root
 	escaped := make([]string, 0, 4)
 	for segment := range strings.SplitSeq(path, "/") {
@@ -162,9 +162,14 @@ func (r *remote) do(ctx context.Context, method, path, query string, header http
 	u.RawPath = r.root.EscapedPath() + strings.Join(escaped, "/")
 	u.Path = r.root.Path + path
 	u.RawQuery = query
-	req, err := http.NewRequestWithContext(ctx, method, u.String(), bytes.NewReader(body))
+	req, err := http.NewRequestWithContext(ctx, method, u.String(), http.NoBody)
 	if err != nil {
 		return nil, err
+	}
+	if len(body) > 0 {
+		req.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(&upload{bytes.NewReader(body), progress}), nil }
+		req.Body, _ = req.GetBody() // it never fails
+		req.ContentLength = int64(len(body))
 	}
 	for name, values := range header {
 		req.Header[name] = values
@@ -223,6 +228,17 @@ func number(text string) int64 {
 	return -1
 }
 
+// upload is the body of a request, which tells when some of it is taken.
+type upload struct {
+	from     io.Reader
+	progress func()
+}
+
+func (u *upload) Read(p []byte) (int, error) {
+	u.progress()
+	return u.from.Read(p)
+}
+
 // guardedBody gives up when nothing comes for too long, and lets go of the request
 // when it is closed.
 type guardedBody struct {
@@ -238,9 +254,9 @@ func (b *guardedBody) Read(p []byte) (int, error) {
 }
 
 func (b *guardedBody) Close() error {
-	b.stall.Stop()
 	defer b.end()
-	_, _ = io.Copy(io.Discard, io.LimitReader(b.ReadCloser, 64<<10)) // so that the connection can be used again
+	defer b.stall.Stop()
+	_, _ = io.Copy(io.Discard, io.LimitReader(b, 64<<10)) // so that the connection can be used again
 	return b.ReadCloser.Close()
 }
 
