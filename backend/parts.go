@@ -46,6 +46,9 @@ func (b *Backend) openSnapshots(o Options) (*snapshot.Manager, error) {
 
 func (b *Backend) openMirrors(o Options, idle bool) (*mirror.Manager, error) {
 	mo := mirror.Options{Store: b.store, Engine: b.engine, Remotes: map[string]mirror.Remote{}, Idle: idle, Env: o.Env, Now: o.Now, Log: o.Log}
+	if b.data != nil {
+		mo.Own, _ = b.data.Addr().(*net.TCPAddr)
+	}
 	remotes, err := o.Config.RemoteServers()
 	if err != nil {
 		return nil, err

@@ -21,7 +21,8 @@ var (
 	errClosed        = errors.New("all of it has been copied")
 	errSourceDeleted = errors.New("the source was deleted; the copy is kept")
 	errArrived       = errors.New("everything has arrived") // of a run that ends then
-	// errNoSource: a stream that was named is not there yet.
+	// errNoSource: a stream that was named is not there yet, or one that was announced
+	// cannot be read yet: a server may tell a moment before it shows.
 	errNoSource = errors.New("the remote has no such stream yet")
 )
 
@@ -31,6 +32,7 @@ type stream struct {
 	row store.MirrorStream
 	// stored is the row as it is in the database.
 	stored store.MirrorStream
+	found  bool // by this run, at the source; guarded by run.mu
 	sight
 }
 
@@ -50,11 +52,11 @@ func (s *stream) follow(ctx context.Context) {
 		if s.ended(err) {
 			return
 		}
-		if errors.Is(err, errNoSource) && !names(s.run.def.Glob) {
+		if errors.Is(err, errNoSource) && !names(s.run.def.Glob) && wait.tries >= onceTries {
 			s.run.forget(s.row.Path)
 			return
 		}
-		if s.run.once && (wait.tries >= onceTries || errors.Is(err, errNoSource)) {
+		if s.run.once && (wait.tries >= onceTries || errors.Is(err, errNoSource) && names(s.run.def.Glob)) {
 			s.show(StateFailed, err.Error())
 			return
 		}
@@ -75,6 +77,9 @@ func (s *stream) ended(err error) bool {
 	switch {
 	case errors.Is(err, errArrived):
 		s.show(StateLive, "")
+		return true
+	case errors.Is(err, errClosed) && s.row.State == store.MirrorClosed: // as it was
+		s.show(StateClosed, "")
 		return true
 	case errors.Is(err, errClosed):
 		s.row.State, s.row.Error = store.MirrorClosed, ""

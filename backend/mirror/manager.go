@@ -7,9 +7,8 @@ import (
 	"encoding/hex"
 	"fmt"
 	"log/slog"
+	"net"
 	"os"
-	"regexp"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -26,6 +25,8 @@ type Options struct {
 	Remotes map[string]Remote
 	// Configured are the mirrors of the configuration.
 	Configured []Request
+	// Own is where this server itself listens; nil: nowhere.
+	Own *net.TCPAddr
 	// Idle leaves all mirrors alone that nobody starts by name: the data folder is not
 	// served.
 	Idle bool
@@ -44,37 +45,6 @@ type Remote struct {
 	TokenEnv   string // variable that holds a bearer token; "": none
 	HeaderFile string // file with headers; "": none
 	Insecure   bool   // plain HTTP to another machine is allowed
-}
-
-// Request asks for a mirror.
-type Request struct {
-	Name      string // "": made of the rest
-	Direction string // store.MirrorPush or store.MirrorPull
-	Glob      string
-	// Remote is where to, or from; with Known the name of one of the configuration.
-	Remote Remote
-	Known  string
-	// Token is a bearer token that is kept in memory only.
-	Token string
-	// Once ends when everything that is there has arrived.
-	Once bool
-}
-
-// RequestError: what was asked for makes no sense.
-type RequestError struct{ Reason string }
-
-func (e *RequestError) Error() string { return e.Reason }
-
-// NotFoundError: there is no mirror of that name.
-type NotFoundError struct{ Name string }
-
-func (e *NotFoundError) Error() string { return fmt.Sprintf("there is no mirror %q", e.Name) }
-
-// TakenError: the name belongs to another mirror.
-type TakenError struct{ Name string }
-
-func (e *TakenError) Error() string {
-	return fmt.Sprintf("there is a mirror %q already, of other streams or with another remote; remove it or choose another name", e.Name)
 }
 
 // Manager holds all mirrors.
@@ -150,7 +120,7 @@ func Open(o Options) (*Manager, error) {
 	}
 	for _, mi := range m.mirrors {
 		if !o.Idle && !mi.def.Paused && mi.failure == "" {
-			m.start(mi, false)
+			m.start(mi, false, false)
 		}
 	}
 	return m, nil
@@ -220,9 +190,6 @@ func (m *Manager) Close() {
 // Remotes are those of the configuration, by name.
 func (m *Manager) Remotes() map[string]Remote { return m.o.Remotes }
 
-// IsName reports whether a remote is named, not given by its address.
-func IsName(remote string) bool { return !strings.Contains(remote, "://") }
-
 func (m *Manager) changed() { m.revision.Add(1) }
 
 // Revision is another number whenever something has changed.
@@ -275,7 +242,7 @@ func (m *Manager) Add(ctx context.Context, r Request) (sight Sight, err error) {
 		if err := m.revive(mi); err != nil {
 			return err
 		}
-		m.start(mi, r.Once)
+		m.start(mi, r.Once, true)
 		return nil
 	})
 	if err != nil {
@@ -283,38 +250,6 @@ func (m *Manager) Add(ctx context.Context, r Request) (sight Sight, err error) {
 	}
 	return m.Look(r.Name)
 }
-
-// check completes a request.
-func (m *Manager) check(r *Request) error {
-	if r.Direction != store.MirrorPush && r.Direction != store.MirrorPull {
-		return &RequestError{"the direction of a mirror is push or pull"}
-	}
-	if r.Glob == "" {
-		return &RequestError{"a mirror needs a glob, such as chat/**, or the path of a stream"}
-	}
-	host := r.Known
-	if r.Known == "" {
-		u, err := ParseRemote(r.Remote.URL, r.Remote.Insecure)
-		if err != nil {
-			return err
-		}
-		r.Remote.URL, host = u.String(), u.Host+strings.TrimSuffix(strings.TrimSuffix(u.Path, "/"), "/v1/stream")
-	} else if _, ok := m.o.Remotes[r.Known]; !ok {
-		return &RequestError{fmt.Sprintf("there is no remote %q in the configuration", r.Known)}
-	}
-	if r.Name == "" {
-		r.Name = strings.Trim(notName.ReplaceAllString(r.Direction+"-"+strings.ReplaceAll(r.Glob, "*", "x")+"-"+host, "-"), "-")
-	}
-	if !nameForm.MatchString(r.Name) {
-		return &RequestError{fmt.Sprintf("%q is no name for a mirror: letters, digits, - . and _, at most 100", r.Name)}
-	}
-	return nil
-}
-
-var (
-	notName  = regexp.MustCompile(`[^A-Za-z0-9._]+`)
-	nameForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$`)
-)
 
 // Pause stops a mirror; its positions stay.
 func (m *Manager) Pause(ctx context.Context, name string) error {
@@ -343,7 +278,7 @@ func (m *Manager) Resume(ctx context.Context, name string) error {
 			return err
 		}
 		if !m.o.Idle {
-			m.start(mi, false)
+			m.start(mi, false, true)
 		}
 		return nil
 	})

@@ -19,7 +19,10 @@ const start = "-1"
 // something fails.
 func (s *stream) pull(ctx context.Context, wait *backoff) error {
 	if s.row.State == store.MirrorClosed {
-		return errClosed
+		if _, err := stateOf(s.run.m.o.Engine, s.row.Path); !s.run.anew || !isMissing(err) {
+			return errClosed
+		}
+		s.row.State = store.MirrorAgain
 	}
 	source, err := s.run.remote.head(ctx, s.row.Path)
 	switch {
@@ -190,7 +193,8 @@ func (p *puller) take(a *answer, closing bool) (got int64, err error) {
 		if err != nil {
 			return err
 		}
-		if fresh.Messages() == 0 && !(last && closing) {
+		ends := last && closing && p.known == 0 // else it ends before the copy does
+		if fresh.Messages() == 0 && !ends {
 			return nil
 		}
 		p.see(StateCopying, p.row.Position)
@@ -198,11 +202,11 @@ func (p *puller) take(a *answer, closing bool) (got int64, err error) {
 		row.Offset, row.Skip = began, got
 		row.Bytes += int64(len(fresh.Data))
 		row.UpdatedAt = p.run.m.o.Now().UnixMilli()
-		if closing && last {
+		if ends {
 			row.State = store.MirrorClosed
 		}
 		out, err := p.run.m.o.Engine.Append(row.Path, &engine.AppendRequest{
-			Empty: fresh.Messages() == 0, Payload: fresh, Close: closing && last, Mirrored: &row,
+			Empty: fresh.Messages() == 0, Payload: fresh, Close: ends, Mirrored: &row,
 			Frame: func(protocol.Kind) (protocol.Payload, error) { return fresh, nil },
 		})
 		switch {

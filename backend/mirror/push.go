@@ -40,7 +40,7 @@ func (s *stream) push(ctx context.Context, wait *backoff) error {
 	} else if err != nil {
 		return err
 	}
-	if s.row.State == store.MirrorClosed && s.row.Local == st.ID {
+	if s.row.State == store.MirrorClosed && s.row.Local == st.ID && !s.run.anew {
 		return errClosed
 	}
 	if err := s.meet(ctx, rd, st); err != nil {
@@ -77,10 +77,10 @@ func (s *stream) push(ctx context.Context, wait *backoff) error {
 // meet makes sure that the copy is this stream's, and stands where it was left.
 // What was in flight is found to have arrived, or not.
 func (s *stream) meet(ctx context.Context, rd *engine.Reader, st *engine.State) error {
-	again := s.row.State == store.MirrorAgain
+	again := s.row.State == store.MirrorAgain || s.row.State == store.MirrorClosed && s.run.anew
 	r := s.run.remote
 	if s.row.Local != 0 {
-		_, err := r.head(ctx, s.row.Path)
+		there, err := r.head(ctx, s.row.Path)
 		switch {
 		case isGone(err) && again:
 			s.row.Local = 0
@@ -91,6 +91,8 @@ func (s *stream) meet(ctx context.Context, rd *engine.Reader, st *engine.State) 
 			return permanent(err)
 		case s.row.Local != st.ID:
 			return &stopError{"the stream here was deleted and made anew, and the copy is one of the stream before; delete the copy and resume the mirror to copy the new one"}
+		case s.row.State == store.MirrorClosed && there.closed:
+			return errClosed
 		}
 	}
 	if s.row.Local == 0 {

@@ -19,6 +19,7 @@ type run struct {
 	def    store.Mirror
 	remote *remote
 	once   bool // it ends when everything that is there has arrived
+	anew   bool // a person wants it: copies that were complete are looked for, too
 	slots  chan struct{}
 
 	copying sync.WaitGroup
@@ -90,6 +91,9 @@ func (r *run) work(ctx context.Context) error {
 func (r *run) add(ctx context.Context, path string, id int64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if s := r.streams[path]; s != nil {
+		s.found = true
+	}
 	if _, busy := r.active[path]; busy {
 		r.active[path] = false
 		return
@@ -97,13 +101,14 @@ func (r *run) add(ctx context.Context, path string, id int64) {
 	s := r.streams[path]
 	if s == nil {
 		s = r.newStream(store.MirrorStream{Mirror: r.def.ID, Path: path, Seq: -1})
+		s.found = true
 		r.streams[path] = s
 	}
 	switch s.row.State {
 	case store.MirrorStopped:
 		return // until a person has looked
 	case store.MirrorClosed, store.MirrorSourceDeleted:
-		if id != 0 && id == s.row.Local {
+		if id != 0 && id == s.row.Local && !r.anew {
 			return
 		}
 	}
@@ -137,7 +142,24 @@ func (r *run) forget(path string) {
 	r.m.changed()
 }
 
+// listed takes note that everything that is there has been found. What was copied
+// before and is not there any more was deleted meanwhile.
 func (r *run) listed() {
+	r.mu.Lock()
+	var gone []*stream
+	for path, s := range r.streams {
+		switch {
+		case s.found || terminal(&s.row) || !r.wants(path):
+		case s.row.Local == 0:
+			delete(r.streams, path) // nothing was copied
+		default:
+			gone = append(gone, s)
+		}
+	}
+	r.mu.Unlock()
+	for _, s := range gone {
+		s.ended(errSourceDeleted)
+	}
 	r.mu.Lock()
 	r.found, r.trouble = true, ""
 	r.mu.Unlock()

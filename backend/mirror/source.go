@@ -21,8 +21,27 @@ func names(glob string) bool { return !strings.Contains(glob, "*") }
 
 // wants reports whether the mirror is about a stream.
 func (r *run) wants(path string) bool {
-	return path != protocol.RegistryPath && !protocol.IsControlPath(path) &&
-		protocol.CheckPath(path, protocol.DefaultLimits()) == nil && protocol.MatchGlob(r.def.Glob, path)
+	return mirrorable(path) == nil && protocol.MatchGlob(r.def.Glob, path)
+}
+
+// mirrorable checks that a path is one that streams of users have: what a remote
+// announces need not be.
+func mirrorable(path string) error {
+	if path == protocol.RegistryPath || protocol.IsControlPath(path) {
+		return &RequestError{fmt.Sprintf("%q belongs to the server itself and is not mirrored", path)}
+	}
+	if err := protocol.CheckPath(path, protocol.DefaultLimits()); err != nil {
+		return &RequestError{fmt.Sprintf("%q is no path of a stream: %v", path, err)}
+	}
+	return nil
+}
+
+// checkGlob checks one that is the name of a stream.
+func checkGlob(glob string) error {
+	if !names(glob) {
+		return nil
+	}
+	return mirrorable(glob)
 }
 
 // announced reads registry events; a stream that was made shows in made.
@@ -66,6 +85,9 @@ func (r *run) local(ctx context.Context) error {
 	}
 	r.listed()
 	if r.once {
+		if streams, _, _ := r.look(); len(streams) == 0 && names(r.def.Glob) {
+			return &stopError{fmt.Sprintf("there is no stream %q here", r.def.Glob)}
+		}
 		return nil
 	}
 	for {

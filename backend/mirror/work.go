@@ -20,8 +20,8 @@ func (m *Manager) halt(mi *mirror) {
 	}
 }
 
-// start sets a mirror to work that does not.
-func (m *Manager) start(mi *mirror, once bool) {
+// start sets a mirror to work that does not; anew: a person wants it.
+func (m *Manager) start(mi *mirror, once, anew bool) {
 	ctx, stop := context.WithCancel(m.ctx)
 	ended := make(chan struct{})
 	m.mu.Lock()
@@ -35,11 +35,11 @@ func (m *Manager) start(mi *mirror, once bool) {
 		defer close(ended)
 		defer stop()
 		if once {
-			err := m.work(ctx, mi, true)
+			err := m.work(ctx, mi, true, anew)
 			m.endOnce(ctx, mi, err)
 		}
 		if !paused && ctx.Err() == nil {
-			_ = m.work(ctx, mi, false) // it is shown
+			_ = m.work(ctx, mi, false, anew) // it is shown
 		}
 		m.mu.Lock()
 		mi.stop = nil
@@ -49,10 +49,10 @@ func (m *Manager) start(mi *mirror, once bool) {
 }
 
 // work runs a mirror until it ends.
-func (m *Manager) work(ctx context.Context, mi *mirror, once bool) error {
+func (m *Manager) work(ctx context.Context, mi *mirror, once, anew bool) error {
 	r, err := m.load(&mi.def)
 	if err == nil {
-		r.once = once
+		r.once, r.anew = once, anew
 		r.remote, err = m.reach(mi)
 	}
 	if err == nil {
@@ -90,6 +90,9 @@ func (m *Manager) endOnce(ctx context.Context, mi *mirror, err error) {
 
 // reach prepares the remote of a mirror.
 func (m *Manager) reach(mi *mirror) (*remote, error) {
+	if err := checkGlob(mi.def.Glob); err != nil { // the configuration's has not been
+		return nil, err
+	}
 	place := Remote{URL: mi.def.Remote, TokenEnv: mi.def.TokenEnv, HeaderFile: mi.def.HeaderFile, Insecure: mi.def.Insecure}
 	if IsName(mi.def.Remote) {
 		known, ok := m.o.Remotes[mi.def.Remote]
@@ -101,6 +104,9 @@ func (m *Manager) reach(mi *mirror) (*remote, error) {
 	u, err := ParseRemote(place.URL, place.Insecure)
 	if err != nil {
 		return nil, err
+	}
+	if m.isOwn(place.URL) {
+		return nil, errOwn
 	}
 	header := credentials{token: mi.token, env: place.TokenEnv, file: place.HeaderFile, get: m.o.Env}
 	return newRemote(u, header), nil
