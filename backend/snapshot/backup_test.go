@@ -370,18 +370,27 @@ func TestTheNextBackupRemovesTornOnes(t *testing.T) {
 			t.Fatal(err)
 		}
 		torn := p.file(made.Location)
-		if err := os.Remove(filepath.Join(torn, "manifest.json")); err != nil {
+		if err := os.Rename(filepath.Join(torn, "manifest.json"), filepath.Join(torn, "unfinished")); err != nil {
+			t.Fatal(err)
+		}
+		foreign := filepath.Join(filepath.Dir(torn), "2024", "photo.jpg")
+		if err := os.MkdirAll(filepath.Dir(foreign), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(foreign, []byte("mine"), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := w.backup(p); err != nil {
 			t.Fatal(err)
 		}
-		if listed, err := w.manager.Backups(t.Context(), snapshot.Where{Place: p.Target}); err != nil || len(listed) != 2 || !errors.Is(listed[1].Err, backup.ErrNone) {
+		if listed, err := w.manager.Backups(t.Context(), snapshot.Where{Place: p.Target}); err != nil || len(listed) != 3 || !errors.Is(listed[1].Err, backup.ErrNone) {
 			t.Errorf("listed: %+v, %v", listed, err)
 		}
 		long := time.Now().Add(-25 * time.Hour)
-		if err := os.Chtimes(filepath.Join(torn, "tailrace.db"), long, long); err != nil {
-			t.Fatal(err)
+		for _, file := range []string{filepath.Join(torn, "tailrace.db"), filepath.Join(torn, "unfinished"), foreign} {
+			if err := os.Chtimes(file, long, long); err != nil {
+				t.Fatal(err)
+			}
 		}
 		last, err := w.backup(p)
 		if err != nil {
@@ -389,6 +398,9 @@ func TestTheNextBackupRemovesTornOnes(t *testing.T) {
 		}
 		if _, err := os.Stat(torn); err == nil {
 			t.Error("the torn one is still there")
+		}
+		if _, err := os.Stat(foreign); err != nil {
+			t.Errorf("what is no backup was removed: %v", err)
 		}
 		if _, err := w.verifyBackup(p, last.Location); err != nil {
 			t.Error(err)

@@ -216,14 +216,15 @@ func (c *counting) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// sweep removes what backups that were killed have left.
+// sweep removes what backups that were killed have left. What does not say so may be
+// anything, such as a folder of the user's with a number for a name.
 func sweep(ctx context.Context, b bucket.Bucket) {
 	folders, err := shelves(ctx, b)
 	if err != nil {
 		return // the backup meets the same error
 	}
 	for _, f := range folders {
-		if !f.whole && time.Since(f.latest) > staleAfter {
+		if f.marked && !f.whole && time.Since(f.latest) > staleAfter {
 			_ = b.DeleteAll(ctx, f.dir) // the next one tries again
 		}
 	}

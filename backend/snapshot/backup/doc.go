@@ -16,8 +16,9 @@
 // # Guarantees
 //
 //   - The manifest is stored last: without it there is no backup. One that fails or
-//     is cancelled leaves nothing, one that is killed leaves files without manifest,
-//     which the next one removes when they are a day old.
+//     is cancelled leaves nothing, one that is killed leaves files without manifest
+//     and beside unfinished, which the next one removes when they are a day old. It
+//     removes nothing else.
 //   - What was acknowledged before the call is in it. Appends go on meanwhile.
 //   - A restoration checks everything before the data folder appears, and never
 //     writes into one that holds something.

@@ -17,6 +17,7 @@ type shelf struct {
 	dir    string
 	at     int64 // in its name
 	whole  bool  // there is a manifest
+	marked bool  // it was begun, and not finished
 	latest time.Time
 	size   int64
 }
@@ -39,7 +40,7 @@ func shelves(ctx context.Context, b bucket.Bucket) ([]shelf, error) {
 			s = &shelf{dir: path.Join(root, name), at: at}
 			byDir[name] = s
 		}
-		s.whole = s.whole || rest == manifestName
+		s.whole, s.marked = s.whole || rest == manifestName, s.marked || rest == markName
 		s.size += o.Size
 		if o.Modified.After(s.latest) {
 			s.latest = o.Modified
