@@ -168,6 +168,8 @@ func TestWhoGetsIn(t *testing.T) {
 		"without a token":             {"GET", "/api/info", []string{"Authorization: "}, 401},
 		"with another token":          {"GET", "/api/info", []string{"Authorization: Bearer x"}, 401},
 		"with the token as basic":     {"GET", "/api/info", []string{"Authorization: Basic " + p.gate.Token()}, 401},
+		"a page as a window":          {"GET", "/api/window", []string{"Sec-Fetch-Site: same-origin"}, 403},
+		"a page for a window":         {"POST", "/api/window/answers", []string{"Sec-Fetch-Site: same-origin"}, 403},
 		"from another site":           {"GET", "/api/info", []string{"Sec-Fetch-Site: cross-site"}, 403},
 		"from another local port":     {"GET", "/api/info", []string{"Sec-Fetch-Site: same-site"}, 403},
 		"by a rebound name":           {"GET", "/api/info", []string{"Host: evil.example"}, 403},

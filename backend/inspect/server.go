@@ -150,6 +150,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if site := r.Header.Get("Sec-Fetch-Site"); site != "" && site != "same-origin" && site != "none" {
 		refuse(w, http.StatusForbidden, "the inspector API answers its own page only")
 		return
+	} else if site != "" && isForWindows(r) {
+		refuse(w, http.StatusForbidden, "only a program can be a window")
+		return
 	}
 	w.Header().Set("Cache-Control", "no-store")
 	if !isOpen(r) && !s.o.Gate.Admits(r.Header.Get("Authorization")) {
@@ -162,6 +165,13 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // isOpen reports whether a call needs no token.
 func isOpen(r *http.Request) bool {
 	return r.URL.Path == "/api/openapi.json" || isExportFile(r) || (r.Method == http.MethodPost && r.URL.Path == "/api/session")
+}
+
+// isForWindows reports whether a call is one of the program that is a window. It
+// says where files are saved, so it must not be a page: the header that tells
+// (Sec-Fetch-Site) is one that no script can leave out.
+func isForWindows(r *http.Request) bool {
+	return r.URL.Path == "/api/window" || r.URL.Path == "/api/window/answers"
 }
 
 // serveAsset serves the page. Another site may navigate to it but not embed or
