@@ -86,8 +86,11 @@ func (c *serviceInstallCommand) Run(inv *invocation) error {
 	return nil
 }
 
-// secretVariables stay out of the service's file, which others may read.
-var secretVariables = []string{"TAILRACE_TOKENS", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"}
+// isSecret reports whether a variable stays out of the service's file, which others
+// may read. AWS has several names for keys and tokens.
+func isSecret(name string) bool {
+	return name == "TAILRACE_TOKENS" || strings.HasPrefix(name, "AWS_") && (strings.Contains(name, "_KEY") || strings.HasSuffix(name, "_TOKEN"))
+}
 
 // serviceSpec is what a service runs, and which variables of this environment it
 // goes without. It has no working folder and little environment: files become
@@ -122,7 +125,7 @@ func (inv *invocation) serviceSpec(file, dir string) (spec service.Spec, left []
 		isKey := slices.ContainsFunc(keys, func(k config.Key) bool { return k.Env() == name })
 		switch {
 		case value == "":
-		case slices.Contains(secretVariables, name):
+		case isSecret(name):
 			left = append(left, name)
 		case name == "TAILRACE_DATA_DIR":
 			spec.Env = append(spec.Env, name+"="+dir)
