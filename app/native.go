@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"runtime"
 
@@ -58,7 +57,7 @@ func isFolder(path string) bool {
 // Reveal shows a file in the file manager.
 func (n nativeWindow) Reveal(_ context.Context, path string) error {
 	args := window.RevealCommand(runtime.GOOS, path, isFolder(path))
-	c := exec.Command(args[0], args[1:]...)
+	c := window.Command(args)
 	if err := c.Start(); err != nil {
 		return err
 	}

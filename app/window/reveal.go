@@ -3,7 +3,8 @@ package window
 import "path/filepath"
 
 // RevealCommand shows a file or folder, named by its absolute path, in the file
-// manager of a system. Those of Linux differ, so there it is the folder.
+// manager of a system. Those of Linux differ, so there it is the folder. Explorer
+// reads its command line in its own way, in which only the path is quoted.
 func RevealCommand(goos, path string, folder bool) []string {
 	switch goos {
 	case "darwin":
@@ -13,9 +14,9 @@ func RevealCommand(goos, path string, folder bool) []string {
 		return []string{"open", "-R", path}
 	case "windows":
 		if folder {
-			return []string{"explorer", path}
+			return []string{"explorer", `"` + path + `"`}
 		}
-		return []string{"explorer", "/select," + path}
+		return []string{"explorer", `/select,"` + path + `"`}
 	}
 	if !folder {
 		path = filepath.Dir(path)

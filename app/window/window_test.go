@@ -212,8 +212,8 @@ func TestRevealCommand(t *testing.T) {
 		"a folder on Linux":   {"linux", "/a/b", true, "xdg-open|/a/b"},
 		"a file on macOS":     {"darwin", "/a/b.seg", false, "open|-R|/a/b.seg"},
 		"a folder on macOS":   {"darwin", "/a", true, "open|/a"},
-		"a file on Windows":   {"windows", `C:\a\b.seg`, false, `explorer|/select,C:\a\b.seg`},
-		"a folder on Windows": {"windows", `C:\a`, true, `explorer|C:\a`},
+		"a file on Windows":   {"windows", `C:\a b\c,d.seg`, false, `explorer|/select,"C:\a b\c,d.seg"`},
+		"a folder on Windows": {"windows", `C:\a b`, true, `explorer|"C:\a b"`},
 	} {
 		if got := strings.Join(RevealCommand(tt.goos, tt.path, tt.folder), "|"); got != tt.want {
 			t.Errorf("%s: %s, want %s", name, got, tt.want)
