@@ -3,6 +3,7 @@ package app
 import (
 	"errors"
 	"fmt"
+	"math"
 	"net/http"
 	"strings"
 	"text/tabwriter"
@@ -54,9 +55,9 @@ Examples:
 func (c *faultArm) Run(inv *invocation) error {
 	return inv.withServer(&c.folder, func(a *api) error {
 		in := inspect.FaultSpec{
-			Kind: c.Kind, Streams: c.Streams, Methods: c.Method, Status: c.Status, RetryAfter: int(c.RetryAfter / time.Second),
+			Kind: c.Kind, Streams: c.Streams, Methods: c.Method, Status: c.Status, RetryAfter: int(seconds(c.RetryAfter)),
 			AfterMS: c.After.Milliseconds(), JitterMS: c.Jitter.Milliseconds(), Bytes: c.Bytes,
-			Probability: c.Probability, Count: c.Count, Seconds: int64(c.For / time.Second),
+			Probability: c.Probability, Count: c.Count, Seconds: seconds(c.For),
 		}
 		var armed inspect.Fault
 		if err := a.call(http.MethodPost, "/api/faults", in, &armed); err != nil {
@@ -65,6 +66,9 @@ func (c *faultArm) Run(inv *invocation) error {
 		return inv.print(c.JSON, armed, fmt.Sprintf("Armed %d until %s: %s.", armed.ID, dayText(armed.Ends), scope(&armed)))
 	})
 }
+
+// seconds rounds up: to the API none are no Retry-After, and five minutes.
+func seconds(d time.Duration) int64 { return int64(math.Ceil(d.Seconds())) }
 
 // scope says what a fault does, and to what.
 func scope(f *inspect.Fault) string {

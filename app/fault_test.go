@@ -52,6 +52,10 @@ func TestFaults(t *testing.T) {
 		t.Errorf("listed %+v, %v", list, err)
 	}
 	want(t, "arming", tailrace(exitOK, "arm", "delay", "--after", "1ms", "--count", "1", "--for", "10s"), "Armed 2 until", "every stream")
+	out = tailrace(exitOK, "arm", "status", "--status", "429", "--retry-after", "100ms", "--for", "300ms", "--method", "PUT", "--json")
+	if err := json.Unmarshal([]byte(out), &armed); err != nil || armed.Seconds != 1 || armed.RetryAfter != 1 {
+		t.Errorf("armed %s", out)
+	}
 	tailrace(exitOK, "disarm", "1")
 	tailrace(exitConflict, "disarm", "1")
 	if got := get(); got != http.StatusNotFound {
