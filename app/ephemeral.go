@@ -64,8 +64,9 @@ func sweepEphemeral() {
 		}
 		lock := flock.New(filepath.Join(dir, backend.LockFileName), flock.SetPermissions(0o600))
 		if held, err := lock.TryLock(); err == nil && held {
-			_ = os.RemoveAll(dir)
+			// Nobody comes to a folder of that age. Windows removes no file that is open.
 			_ = lock.Unlock()
+			_ = os.RemoveAll(dir)
 		}
 	}
 }
