@@ -27,6 +27,16 @@ func TestACopyKeepsWhatItRefersTo(t *testing.T) {
 	l.append(b, "later")
 	l.delete(a)
 	l.waitFor(t, "SELECT count(*) FROM garbage", 0)
+	// As if something had been on its way to be given back when the copy began.
+	given := make(chan int64)
+	err = l.db.Commit(&Write{also: also{"given", func(_ context.Context, c *committer) error {
+		c.given = given
+		return nil
+	}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	given <- 0
 	l.append(b, "the committer has looked for more to do by now")
 	files, err := c.Files(t.Context())
 	if err != nil {

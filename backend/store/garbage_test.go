@@ -24,6 +24,12 @@ func (l *testLog) waitForGarbage(t *testing.T) {
 	l.waitFor(t, "SELECT count(*) FROM garbage", 0)
 	l.waitFor(t, "SELECT count(*) FROM extent_garbage", 0)
 	l.waitFor(t, "PRAGMA freelist_count", freeSlack)
+	// Files that are empty are forgotten first, and then removed.
+	for deadline := time.Now().Add(20 * time.Second); int64(len(l.files())) > l.query("SELECT count(*) FROM extent_files"); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("there are files that the database does not know: %v", l.files())
+		}
+	}
 }
 
 func TestDeletionGivesSpaceBack(t *testing.T) {

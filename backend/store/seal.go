@@ -161,6 +161,9 @@ func (c *committer) collect(ctx context.Context) {
 // looked for.
 func (c *committer) goOn(ctx context.Context, last int64) {
 	c.given = nil
+	if c.db.copies.Load() > 0 {
+		return // a copy that ends has it done again; files that are empty by now may be its
+	}
 	err := c.withRoom(ctx, func() error { return c.gave(ctx, last) })
 	c.garbage = err == nil // else the next deletion tries again
 }
