@@ -107,9 +107,9 @@ func (e *Entry) live() string {
 	if strings.Contains(e.Query, protocol.QueryLive+"="+protocol.LiveSSE) {
 		mode = "SSE"
 	}
-	took := e.Took.Round(time.Millisecond)
+	took := fmt.Sprintf("%d ms", e.Took.Milliseconds())
 	if e.Took >= time.Second {
-		took = e.Took.Round(100 * time.Millisecond)
+		took = fmt.Sprintf("%.1f s", e.Took.Seconds())
 	}
 	if e.From == e.Next {
 		return fmt.Sprintf("%s at %s, nothing new for %s", mode, position(e.From), took)
