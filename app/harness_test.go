@@ -83,8 +83,13 @@ func start(t *testing.T, p Program, extra ...string) *started {
 
 func startCommand(t *testing.T, p Program, command []string, extra ...string) *started {
 	t.Helper()
-	dir := t.TempDir()
-	s := &started{dir: filepath.Join(dir, "data"), ready: filepath.Join(dir, "ready.json"), stdout: newOutput(), stderr: newOutput()}
+	return startOn(t, p, filepath.Join(t.TempDir(), "data"), command, extra...)
+}
+
+// startOn runs a command that serves on a data folder, which may be there already.
+func startOn(t *testing.T, p Program, dir string, command []string, extra ...string) *started {
+	t.Helper()
+	s := &started{dir: dir, ready: filepath.Join(t.TempDir(), "ready.json"), stdout: newOutput(), stderr: newOutput()}
 	ctx, cancel := context.WithCancel(t.Context())
 	args := slices.Concat(command, []string{
 		"--listen", "127.0.0.1:0", "--inspect=127.0.0.1:0", "--data-dir", s.dir, "--ready-file", s.ready,
