@@ -5,15 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
 	"net/url"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/minio/minio-go/v7"
-	"github.com/minio/minio-go/v7/pkg/credentials"
-	"github.com/zalando/go-keyring"
 )
 
 // partBytes is the size of the parts of an upload: 10,000 of them make the
@@ -23,10 +20,6 @@ const partBytes = 16 << 20
 // retries of a call that failed for a reason that may pass; minio backs off.
 const retries = 4
 
-// KeyringService is the name under which keys stand in the system's keyring, as
-// ACCESS:SECRET.
-const KeyringService = "tailrace"
-
 var (
 	errNotWritten  = errors.New("the file was not written to its end")
 	errUploadEnded = errors.New("the upload has ended")
@@ -35,6 +28,7 @@ var (
 // s3 keeps files in a bucket.
 type s3 struct {
 	client *minio.Client
+	keys   *keys
 	bucket string
 	prefix string
 	where  string
@@ -58,43 +52,16 @@ func openS3(t Target) (*s3, error) {
 		lookup = minio.BucketLookupPath
 	}
 	s := &s3{bucket: name, prefix: prefix, where: u.Host + ", bucket " + name}
-	keys, err := keysOf(t)
-	if err != nil {
+	if s.keys, err = keysOf(t); err != nil {
 		return nil, &Error{Problem: ProblemKeys, Where: s.where, Advice: err.Error(), Err: err}
 	}
 	s.client, err = minio.New(u.Host, &minio.Options{
-		Creds: keys, Secure: u.Scheme == "https", Region: t.Region, BucketLookup: lookup, MaxRetries: retries,
+		Creds: s.keys.found, Secure: u.Scheme == "https", Region: t.Region, BucketLookup: lookup, MaxRetries: retries,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("endpoint %q: %w", t.Endpoint, err)
 	}
 	return s, nil
-}
-
-// keysOf finds the keys of a target.
-func keysOf(t Target) (*credentials.Credentials, error) {
-	switch {
-	case t.Keys != nil:
-		return credentials.NewStaticV4(t.Keys.Access, t.Keys.Secret, t.Keys.Session), nil
-	case t.Keyring != "":
-		entry, err := keyring.Get(KeyringService, t.Keyring)
-		if err != nil {
-			return nil, fmt.Errorf("the keyring has no keys under %q: %w", t.Keyring, err)
-		}
-		access, secret, ok := strings.Cut(entry, ":")
-		if !ok {
-			return nil, fmt.Errorf("the entry %q of the keyring is not ACCESS:SECRET", t.Keyring)
-		}
-		return credentials.NewStaticV4(access, secret, ""), nil
-	default:
-		// A role of the machine is asked for last, and not for long: most are not in a
-		// cloud.
-		return credentials.NewChainCredentials([]credentials.Provider{
-			&credentials.EnvAWS{},
-			&credentials.FileAWSCredentials{},
-			&credentials.IAM{Client: &http.Client{Timeout: 3 * time.Second}},
-		}), nil
-	}
 }
 
 func (s *s3) name(key string) string {
@@ -108,7 +75,7 @@ func (s *s3) Location(key string) string { return "s3://" + s.bucket + "/" + s.n
 
 // Put streams a file in parts, two of which are in memory at a time.
 func (s *s3) Put(ctx context.Context, key string, write func(io.Writer) error) error {
-	if err := s.haveKeys(); err != nil {
+	if err := s.haveKeys(ctx); err != nil {
 		return err
 	}
 	s.sweep(ctx, key)
@@ -153,7 +120,7 @@ func (s *s3) sweep(ctx context.Context, key string) {
 }
 
 func (s *s3) Open(ctx context.Context, key string) (io.ReadCloser, error) {
-	if err := s.haveKeys(); err != nil {
+	if err := s.haveKeys(ctx); err != nil {
 		return nil, err
 	}
 	o, err := s.client.GetObject(ctx, s.bucket, s.name(key), minio.GetObjectOptions{})
@@ -181,7 +148,7 @@ func (r *explained) Read(p []byte) (int, error) {
 }
 
 func (s *s3) Range(ctx context.Context, key string, offset int64, length int) (b []byte, err error) {
-	if err := s.haveKeys(); err != nil {
+	if err := s.haveKeys(ctx); err != nil {
 		return nil, err
 	}
 	if length == 0 {
@@ -204,7 +171,7 @@ func (s *s3) Range(ctx context.Context, key string, offset int64, length int) (b
 }
 
 func (s *s3) Stat(ctx context.Context, key string) (Object, error) {
-	if err := s.haveKeys(); err != nil {
+	if err := s.haveKeys(ctx); err != nil {
 		return Object{}, err
 	}
 	info, err := s.client.StatObject(ctx, s.bucket, s.name(key), minio.StatObjectOptions{})
@@ -215,7 +182,7 @@ func (s *s3) Stat(ctx context.Context, key string) (Object, error) {
 }
 
 func (s *s3) List(ctx context.Context, prefix string) (objects []Object, err error) {
-	if err := s.haveKeys(); err != nil {
+	if err := s.haveKeys(ctx); err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithCancel(ctx)
@@ -231,7 +198,7 @@ func (s *s3) List(ctx context.Context, prefix string) (objects []Object, err err
 }
 
 func (s *s3) Delete(ctx context.Context, key string) error {
-	if err := s.haveKeys(); err != nil {
+	if err := s.haveKeys(ctx); err != nil {
 		return err
 	}
 	err := s.explain(s.client.RemoveObject(ctx, s.bucket, s.name(key), minio.RemoveObjectOptions{}))
@@ -256,7 +223,7 @@ func (s *s3) DeleteAll(ctx context.Context, dir string) error {
 }
 
 func (s *s3) Test(ctx context.Context) error {
-	if err := s.haveKeys(); err != nil {
+	if err := s.haveKeys(ctx); err != nil {
 		return err
 	}
 	// Asking whether the bucket exists would be a HEAD, whose answer has no reasons.
@@ -266,13 +233,4 @@ func (s *s3) Test(ctx context.Context) error {
 		return s.explain(o.Err)
 	}
 	return try(ctx, s)
-}
-
-// haveKeys says so when there are none, instead of asking as a stranger.
-func (s *s3) haveKeys() error {
-	v, err := s.client.GetCreds()
-	if err == nil && v.AccessKeyID != "" {
-		return nil
-	}
-	return s.problem(ProblemKeys, "there are no keys: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, write them to ~/.aws/credentials, or name a keyring entry", err)
 }
