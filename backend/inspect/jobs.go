@@ -31,6 +31,7 @@ type Job struct {
 	StartedAt int64           `json:"started_at"`
 	EndedAt   *int64          `json:"ended_at"`
 	Error     *string         `json:"error"`
+	Again     bool            `json:"again" doc:"It has ended, and can be begun again as it was asked for."`
 	Problem   *string         `json:"problem" doc:"What kind of failure: damaged, no_snapshot (nor backup), version, path_taken, not_found, request, or that of a target."`
 	Snapshot  *Snapshot       `json:"snapshot" doc:"What create has made."`
 	Verified  *VerifiedFile   `json:"verified" doc:"What verify has found."`
@@ -108,6 +109,14 @@ func (s *Server) registerJobs(api huma.API) {
 			j.Cancel()
 			return nil, nil
 		})
+	huma.Register(api, operation(http.MethodPost, "/api/jobs/{id}/again", "repeatJob", "Begin a job that has ended again, with the server's own keys", status(http.StatusAccepted)),
+		func(_ context.Context, in *JobInput) (*jobOutput, error) {
+			j := s.o.Snapshots.Job(in.ID)
+			if j == nil {
+				return nil, noJob(in.ID)
+			}
+			return newJobOutput(s.o.Snapshots.Again(j))
+		})
 }
 
 func noJob(id int64) error {
@@ -150,7 +159,7 @@ func newJob(j *snapshot.Job) Job {
 	}
 	if !p.Ended.IsZero() {
 		at := p.Ended.UnixMilli()
-		out.EndedAt = &at
+		out.EndedAt, out.Again = &at, j.CanBeginAgain()
 	}
 	if p.Err != nil {
 		text, kind := p.Err.Error(), ProblemKind(p.Err)

@@ -3,6 +3,7 @@ package snapshot
 import (
 	"context"
 	"fmt"
+	"path/filepath"
 	"strings"
 
 	"tailrace/backend/snapshot/backup"
@@ -17,7 +18,10 @@ func (m *Manager) Backup(to Where) (*Job, error) {
 	if err != nil {
 		return nil, err
 	}
-	return m.start(KindBackup, placeOf(b), func(ctx context.Context, j *Job) (any, error) {
+	if inside(m.o.Store.Dir(), to.Place.Location) {
+		return nil, &RequestError{fmt.Errorf("%s is in the data folder, and would be lost with it; name a place elsewhere", to.Place.Location)}
+	}
+	return m.start(KindBackup, placeOf(b), to, func(ctx context.Context, j *Job) (any, error) {
 		o := backup.Options{
 			Store: m.o.Store, To: b, At: m.moment(), Program: m.o.Program, Progress: backup.Progress{Bytes: &j.bytes, Total: &j.total},
 		}
@@ -32,6 +36,21 @@ func (m *Manager) Backup(to Where) (*Job, error) {
 	})
 }
 
+// inside reports whether a place is a folder, or a folder in it.
+func inside(dir, place string) bool {
+	if bucket.IsS3(place) {
+		return false
+	}
+	real := func(path string) string {
+		if resolved, err := filepath.EvalSymlinks(path); err == nil {
+			return resolved
+		}
+		return path // it is not there yet
+	}
+	rel, err := filepath.Rel(real(dir), real(place))
+	return err == nil && filepath.IsLocal(rel)
+}
+
 // Backups lists the backups at a place, newest first.
 func (m *Manager) Backups(ctx context.Context, at Where) ([]backup.Listed, error) {
 	b, err := m.open(&at)
@@ -39,6 +58,12 @@ func (m *Manager) Backups(ctx context.Context, at Where) ([]backup.Listed, error
 		return nil, err
 	}
 	return backup.List(ctx, b)
+}
+
+// backupRequest is what a verification was asked for.
+type backupRequest struct {
+	Location string
+	From     Where
 }
 
 // VerifyBackup reads a backup back and checks all of it, as a job whose result is a
@@ -54,10 +79,10 @@ func (m *Manager) VerifyBackup(location string, from Where) (*Job, error) {
 	}
 	// As List names it.
 	at := strings.TrimRight(b.Location(""), "/")
-	return m.start(KindVerifyBackup, at, func(ctx context.Context, j *Job) (any, error) {
+	return m.start(KindVerifyBackup, at, backupRequest{location, from}, func(ctx context.Context, j *Job) (any, error) {
 		v, err := backup.Verify(ctx, b, ReachCold(m.o.Targets, from.Place.Keys), backup.Progress{Bytes: &j.bytes, Total: &j.total})
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", at, err)
+			return nil, about(at, err)
 		}
 		return v, nil
 	})

@@ -160,7 +160,7 @@ func (m *Manager) Compact(r CompactRequest) (*Job, error) {
 	if err := r.check(m); err != nil {
 		return nil, err
 	}
-	return m.start(KindCompact, r.Streams, func(ctx context.Context, j *Job) (any, error) {
+	return m.start(KindCompact, r.Streams, r, func(ctx context.Context, j *Job) (any, error) {
 		return m.compactAll(ctx, j, r)
 	})
 }

@@ -48,7 +48,7 @@ func (m *Manager) Create(r CreateRequest) (*Job, error) {
 	if _, err := m.o.Engine.Capture(r.Path); err != nil {
 		return nil, err
 	}
-	return m.start(KindCreate, r.Path, func(ctx context.Context, j *Job) (any, error) {
+	return m.start(KindCreate, r.Path, r, func(ctx context.Context, j *Job) (any, error) {
 		return m.create(ctx, j, r, 0)
 	})
 }

@@ -2,6 +2,7 @@ package snapshot
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"io"
 	"slices"
@@ -41,6 +42,8 @@ type Job struct {
 	Kind    string
 	Subject string // the stream, or the file
 	Started time.Time
+
+	request []byte // what it was asked for, as JSON; nil: it begins by itself, or is not known
 
 	now    func() time.Time
 	cancel context.CancelCauseFunc
@@ -95,12 +98,20 @@ func (j *Job) Done() <-chan struct{} { return j.done }
 // done.
 func (j *Job) Cancel() { j.cancel(context.Canceled) }
 
-// start runs work as a job.
-func (m *Manager) start(kind, subject string, work func(context.Context, *Job) (any, error)) (*Job, error) {
+// start runs work as a job. The request is what Again begins it with; nil: it cannot.
+func (m *Manager) start(kind, subject string, request any, work func(context.Context, *Job) (any, error)) (*Job, error) {
 	ctx, cancel := context.WithCancelCause(m.stop)
-	j := &Job{ID: m.lastID.Add(1), Kind: kind, Subject: subject, Started: m.o.Now(), now: m.o.Now, cancel: cancel, done: make(chan struct{})}
+	var asked []byte
+	if request != nil {
+		var err error
+		if asked, err = json.Marshal(request); err != nil {
+			cancel(nil)
+			return nil, err
+		}
+	}
+	j := &Job{ID: m.lastID.Add(1), Kind: kind, Subject: subject, Started: m.o.Now(), request: asked, now: m.o.Now, cancel: cancel, done: make(chan struct{})}
 	// Before it begins, so that a crash does not hide that it had.
-	if err := m.o.Store.AddJob(&store.Job{ID: j.ID, Kind: kind, Subject: subject, StartedAt: j.Started.UnixMilli()}); err != nil {
+	if err := m.o.Store.AddJob(&store.Job{ID: j.ID, Kind: kind, Subject: subject, StartedAt: j.Started.UnixMilli(), Request: asked}); err != nil {
 		cancel(nil)
 		return nil, err
 	}
@@ -135,6 +146,9 @@ func (m *Manager) start(kind, subject string, work func(context.Context, *Job) (
 func (j *Job) end(at time.Time, result any, err error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
+	if _, partly := result.([]Compaction); err != nil && !partly {
+		result = nil // not a nil pointer of some type, which is not nothing
+	}
 	j.ended, j.result, j.err, j.canceled = at, result, err, errors.Is(err, context.Canceled)
 }
 

@@ -147,6 +147,14 @@ func (m *Manager) open(w *Where) (bucket.Bucket, error) {
 	return b, err
 }
 
+// about says what an error is about, unless it does so itself.
+func about(location string, err error) error {
+	if strings.HasPrefix(err.Error(), location) {
+		return err
+	}
+	return fmt.Errorf("%s: %w", location, err)
+}
+
 // RequestError: what was asked for cannot be right.
 type RequestError struct{ Err error }
 

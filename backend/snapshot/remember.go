@@ -38,7 +38,7 @@ func (m *Manager) remember() error {
 	}
 	abandoned := false
 	for _, r := range all {
-		j := &Job{ID: r.ID, Kind: r.Kind, Subject: r.Subject, Started: time.UnixMilli(r.StartedAt), now: m.o.Now, cancel: func(error) {}, done: make(chan struct{})}
+		j := &Job{ID: r.ID, Kind: r.Kind, Subject: r.Subject, Started: time.UnixMilli(r.StartedAt), request: r.Request, now: m.o.Now, cancel: func(error) {}, done: make(chan struct{})}
 		close(j.done)
 		j.bytes.Store(r.Bytes)
 		j.canceled, j.ended = r.Canceled, time.UnixMilli(r.EndedAt)
@@ -60,7 +60,7 @@ func (m *Manager) remember() error {
 
 // decodeResult reads the result of a job; nil: it is not known any more.
 func decodeResult(kind string, data []byte) any {
-	read := func(into any) bool { return data != nil && json.Unmarshal(data, into) == nil }
+	read := func(into any) bool { return data != nil && string(data) != "null" && json.Unmarshal(data, into) == nil }
 	switch kind {
 	case KindCreate:
 		if r := new(Created); read(r) {

@@ -23,6 +23,7 @@ type Restored struct {
 // Restore brings a stream back from a snapshot, as a job whose result is a
 // *[Restored]. Everything is checked before anything can be seen.
 func (m *Manager) Restore(r FileRequest) (*Job, error) {
+	asked := r
 	b, key, err := m.openFile(&r)
 	if err != nil {
 		return nil, err
@@ -35,10 +36,10 @@ func (m *Manager) Restore(r FileRequest) (*Job, error) {
 			return nil, &RequestError{fmt.Errorf("paths that begin with %s are reserved", protocol.ControlPrefix)}
 		}
 	}
-	return m.start(KindRestore, b.Location(key), func(ctx context.Context, j *Job) (any, error) {
+	return m.start(KindRestore, b.Location(key), asked, func(ctx context.Context, j *Job) (any, error) {
 		restored, err := m.restore(ctx, j, b, key, r)
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", b.Location(key), err)
+			return nil, about(b.Location(key), err)
 		}
 		return restored, nil
 	})

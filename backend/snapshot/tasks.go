@@ -60,7 +60,7 @@ func (m *Manager) takeDue() time.Duration {
 // takeTask takes one snapshot as a job, and returns how long to wait before the
 // next attempt; 0: none is needed.
 func (m *Manager) takeTask(t *store.SnapshotTask) time.Duration {
-	j, err := m.start(KindCreate, t.Path, func(ctx context.Context, j *Job) (any, error) {
+	j, err := m.start(KindCreate, t.Path, nil, func(ctx context.Context, j *Job) (any, error) {
 		captured, err := m.o.Engine.Capture(t.Path)
 		if err != nil {
 			return nil, err

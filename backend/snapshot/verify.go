@@ -66,14 +66,15 @@ type Verified struct {
 // Verify reads a snapshot back and checks all of it, as a job whose result is a
 // *[Verified].
 func (m *Manager) Verify(r FileRequest) (*Job, error) {
+	asked := r
 	b, key, err := m.openFile(&r)
 	if err != nil {
 		return nil, err
 	}
-	return m.start(KindVerify, b.Location(key), func(ctx context.Context, j *Job) (any, error) {
+	return m.start(KindVerify, b.Location(key), asked, func(ctx context.Context, j *Job) (any, error) {
 		v, err := m.verify(ctx, j, b, key)
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", b.Location(key), err)
+			return nil, about(b.Location(key), err)
 		}
 		return v, nil
 	})

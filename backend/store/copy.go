@@ -22,6 +22,9 @@ type Copy struct {
 	dir string
 }
 
+// Dir is the data folder.
+func (d *DB) Dir() string { return filepath.Dir(d.path) }
+
 // copyName is the pattern of the folders, in the data folder, that copies are made
 // in.
 const copyName = "copy-*.tmp"
@@ -34,7 +37,7 @@ const copyPages = 1024
 // goes on. All that was acknowledged before the call is in it.
 func (d *DB) Copy(ctx context.Context) (_ *Copy, err error) {
 	c := &Copy{db: d}
-	if c.dir, err = os.MkdirTemp(filepath.Dir(d.path), copyName); err != nil {
+	if c.dir, err = os.MkdirTemp(d.Dir(), copyName); err != nil {
 		return nil, asDiskError(err)
 	}
 	// Before the copy, so that all it refers to is there; the write tells that

@@ -16,12 +16,17 @@ type Job struct {
 	Bytes     int64
 	Canceled  bool
 	Error     string
+	Request   []byte // JSON; nil: it is not known
 	Result    []byte // JSON
 }
 
 // AddJob notes that a job begins.
 func (d *DB) AddJob(j *Job) error {
-	return d.exec("job", "INSERT INTO jobs (id, kind, subject, started_at) VALUES (?, ?, ?, ?)", j.ID, j.Kind, j.Subject, j.StartedAt)
+	var request any
+	if j.Request != nil {
+		request = string(j.Request)
+	}
+	return d.exec("job", "INSERT INTO jobs (id, kind, subject, started_at, request) VALUES (?, ?, ?, ?, ?)", j.ID, j.Kind, j.Subject, j.StartedAt, request)
 }
 
 // EndJob notes how a job has ended.
@@ -39,7 +44,7 @@ func (d *DB) EndJob(j *Job) error {
 
 // Jobs returns the latest jobs, oldest first.
 func (d *DB) Jobs(ctx context.Context, limit int) ([]Job, error) {
-	rows, err := d.read.QueryContext(ctx, `SELECT id, kind, subject, started_at, coalesce(ended_at, 0), bytes, canceled, coalesce(error, ''), result
+	rows, err := d.read.QueryContext(ctx, `SELECT id, kind, subject, started_at, coalesce(ended_at, 0), bytes, canceled, coalesce(error, ''), request, result
 		FROM (SELECT * FROM jobs ORDER BY id DESC LIMIT ?) ORDER BY id`, limit)
 	if err != nil {
 		return nil, fmt.Errorf("list jobs: %w", err)
@@ -48,9 +53,12 @@ func (d *DB) Jobs(ctx context.Context, limit int) ([]Job, error) {
 	var out []Job
 	for rows.Next() {
 		var j Job
-		var result sql.NullString
-		if err := rows.Scan(&j.ID, &j.Kind, &j.Subject, &j.StartedAt, &j.EndedAt, &j.Bytes, &j.Canceled, &j.Error, &result); err != nil {
+		var request, result sql.NullString
+		if err := rows.Scan(&j.ID, &j.Kind, &j.Subject, &j.StartedAt, &j.EndedAt, &j.Bytes, &j.Canceled, &j.Error, &request, &result); err != nil {
 			return nil, fmt.Errorf("list jobs: %w", err)
+		}
+		if request.Valid {
+			j.Request = []byte(request.String)
 		}
 		if result.Valid {
 			j.Result = []byte(result.String)

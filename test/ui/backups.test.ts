@@ -138,3 +138,35 @@ test("a target is chosen by name, and a backup that goes nowhere is cancelled", 
   await rows().filter({ hasText: /(?<!not )verified$/ }).waitFor()
   expect(problems).toEqual([])
 })
+
+test("what has failed says why, and is run again", async () => {
+  const place = join(dir, "place")
+  writeFileSync(place, "a file where the folder shall be")
+  await open("/snapshots")
+  await page.getByText("No snapshot yet").waitFor()
+  await page.getByRole("button", { name: /^More: restore/ }).click()
+  await page.getByRole("menuitem", { name: /Back up/ }).click()
+  await dialog().getByRole("textbox", { name: "Folder or bucket" }).fill(place)
+  await dialog().getByRole("button", { name: "Back up" }).click()
+  const failed = page.getByRole("region", { name: "Failed" })
+  await failed.getByRole("alert").filter({ hasText: place }).waitFor()
+  expect(await accessibility(page)).toEqual([])
+
+  // Over a reload, and until it is dismissed.
+  await page.reload()
+  await failed.getByText("The backup to").waitFor()
+  rmSync(place)
+  await failed.getByRole("button", { name: "Run again" }).click()
+  await failed.waitFor({ state: "detached" })
+  await rows().filter({ hasText: "not verified" }).waitFor()
+
+  rmSync(place, { recursive: true })
+  writeFileSync(place, "a file again")
+  await page.keyboard.press("n")
+  await dialog().getByRole("textbox", { name: "Folder or bucket" }).fill(place)
+  await dialog().getByRole("button", { name: "Back up" }).click()
+  await failed.getByRole("button", { name: "Dismiss" }).click()
+  await failed.waitFor({ state: "detached" })
+  // A place that is a file cannot be listed, which is the one thing that the page may complain about.
+  expect(problems.filter((problem) => !problem.includes("status of 502"))).toEqual([])
+})

@@ -51,7 +51,7 @@ type Target struct {
 	PathStyle bool
 	// Keys are used when they are there; else those of the keyring entry, when it
 	// is named; else what the AWS variables, files and machine roles give.
-	Keys    *Keys
+	Keys    *Keys `json:"-"` // stored nowhere
 	Keyring string
 }
 

@@ -142,6 +142,9 @@ func (f *folder) Open(ctx context.Context, key string) (io.ReadCloser, error) {
 	if err != nil {
 		return nil, f.explain(err)
 	}
+	if info, err := file.Stat(); err == nil && info.IsDir() {
+		return nil, errors.Join(f.explain(&fs.PathError{Op: "open", Path: path, Err: syscall.EISDIR}), file.Close())
+	}
 	return file, nil
 }
 
@@ -248,6 +251,10 @@ func (f *folder) explain(err error) error {
 		return err
 	case errors.Is(err, fs.ErrNotExist):
 		problem, advice = ProblemMissing, "there is no such file or folder"
+	case errors.Is(err, syscall.ENOTDIR):
+		problem, advice = ProblemNoBucket, "a file stands where a folder should be"
+	case errors.Is(err, syscall.EISDIR):
+		problem, advice = ProblemMissing, "this is a folder, not a file"
 	case errors.Is(err, fs.ErrPermission):
 		problem, advice = ProblemDenied, "permission denied"
 	case errors.Is(err, syscall.EROFS):

@@ -71,6 +71,11 @@ export function compact(body: Place & { streams: string }): Promise<Job> {
   return call('POST', '/api/snapshots/compact', { body });
 }
 
+/** Begins a job that has ended once more. */
+export function repeatJob(id: number): Promise<Job> {
+  return call('POST', `/api/jobs/${id}/again`);
+}
+
 export async function cancelJob(id: number): Promise<void> {
   await send('DELETE', `/api/jobs/${id}`);
 }

@@ -19,6 +19,7 @@ export const prefs = {
   asideHeight: new Remembered('aside.height', 152, asNumber),
   detailWidth: new Remembered('detail.width', 384, asNumber),
   detailHeight: new Remembered('detail.height', 240, asNumber),
+  failuresSeen: new Remembered('failures.seen', 0, asNumber),
   recent: new Remembered<string[]>('recent', [], asLines, joinLines),
 };
 

@@ -1,6 +1,7 @@
 import { isAbort, reason } from '$lib/api/errors';
-import { cancelJob, listJobs, listSnapshots, listTargets, verifySnapshot } from '$lib/api/snapshots';
+import { cancelJob, repeatJob, listJobs, listSnapshots, listTargets, verifySnapshot } from '$lib/api/snapshots';
 import type { FoundFile, Job, Snapshot, SnapshotTask, Target } from '$lib/api/types';
+import { prefs } from './prefs.svelte';
 import { toasts } from './toasts.svelte';
 
 /** While a job runs it is looked at so often, else more rarely. */
@@ -18,6 +19,8 @@ export class SnapshotList {
   error = $state<string | null>(null);
 
   readonly running = $derived(this.jobs.filter(({ state }) => state === 'running'));
+  /** What somebody asked for and did not get, until it is dismissed or was begun again. */
+  readonly failed = $derived(this.jobs.filter((job) => this.#lost(job)));
 
   #controller = new AbortController();
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -79,8 +82,24 @@ export class SnapshotList {
     await this.#do(() => verifySnapshot(from));
   }
 
+  async again(job: Job): Promise<void> {
+    await this.#do(() => repeatJob(job.id));
+  }
+
+  /** What has failed so far is not shown any more. */
+  dismiss(): void {
+    prefs.failuresSeen.value = Math.max(0, ...this.failed.map(({ ended_at }) => ended_at ?? 0));
+  }
+
   async cancel(job: Job): Promise<void> {
     await this.#do(() => cancelJob(job.id));
+  }
+
+  /** What a verification has found stands with the file. */
+  #lost({ id, kind, subject, state, again, ended_at }: Job): boolean {
+    if (state !== 'failed' || !again || kind === 'verify' || kind === 'verify_backup') return false;
+    if ((ended_at ?? 0) <= prefs.failuresSeen.value) return false;
+    return !this.jobs.some((later) => later.id > id && later.kind === kind && later.subject === subject);
   }
 
   async #do(work: () => Promise<unknown>): Promise<void> {
