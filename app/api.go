@@ -71,6 +71,9 @@ func (a *api) send(method, path string, body io.Reader, contentType string) (*ht
 		req.Header.Set("Content-Type", contentType)
 	}
 	res, err := a.client.Do(req)
+	if a.inv.ctx.Err() != nil {
+		return nil, errors.New("interrupted")
+	}
 	if err != nil {
 		return nil, fmt.Errorf("the server does not answer: %w", err)
 	}
@@ -221,6 +224,14 @@ func progressLine(j *inspect.Job) string {
 		line += fmt.Sprintf(" of %s (%d%%)", sizeText(*j.Total), min(100, 100*j.Bytes / *j.Total))
 	}
 	return line + fmt.Sprintf(", %s/s", sizeText(j.Rate))
+}
+
+// countText is a count with its noun.
+func countText(n int64, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
 }
 
 // sizeText is a size for people.

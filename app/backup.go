@@ -74,7 +74,7 @@ func (c *backupCreate) Run(inv *invocation) error {
 
 // backupText says what is in a backup.
 func backupText(b *inspect.Backup) string {
-	text := fmt.Sprintf("%d streams, %s in %d files, taken %s", b.Streams, sizeText(b.Size), b.Files, dayText(b.TakenAt))
+	text := fmt.Sprintf("%s, %s in %s, taken %s", countText(b.Streams, "stream"), sizeText(b.Size), countText(int64(b.Files), "file"), dayText(b.TakenAt))
 	if b.ColdFiles > 0 {
 		text += fmt.Sprintf("\n  Compacted streams are read from %d snapshots, %s, which are not part of it.", b.ColdFiles, sizeText(b.ColdBytes))
 	}
@@ -110,7 +110,7 @@ func (c *backupList) Run(inv *invocation) error {
 		out := map[string][]inspect.Backup{"backups": inspect.NewBackups(all)}
 		return inv.print(c.JSON, out, table(func(w *tabwriter.Writer) {
 			for _, b := range out["backups"] {
-				what := fmt.Sprintf("%d streams", b.Streams)
+				what := countText(b.Streams, "stream")
 				if b.Problem != nil {
 					what = *b.Problem
 				}

@@ -45,6 +45,9 @@ Exit status: 0 done, 1 failed, 2 wrong usage, 5 there is no such stream.`
 }
 
 func (c *exportCommand) Run(inv *invocation) error {
+	if c.To != nil && *c.To < c.From {
+		return &usageError{fmt.Errorf("the range ends before message %d, where it begins", c.From)}
+	}
 	to := inv.stdout
 	var file *newFile
 	if c.Output != "" && c.Output != "-" {
@@ -69,7 +72,7 @@ func (c *exportCommand) Run(inv *invocation) error {
 		if file != nil {
 			what = c.Output
 		}
-		return inv.print(c.JSON, e, fmt.Sprintf("%s\n  %d messages, %s\n  sha256 %s", what, e.Messages, sizeText(e.Bytes), *e.SHA256))
+		return inv.print(c.JSON, e, fmt.Sprintf("%s\n  %s, %s\n  sha256 %s", what, countText(e.Messages, "message"), sizeText(e.Bytes), *e.SHA256))
 	})
 }
 

@@ -75,7 +75,7 @@ func (c *importCommand) Run(inv *invocation) error {
 }
 
 func (c *importCommand) report(inv *invocation, r *inspect.ImportResult) error {
-	text := fmt.Sprintf("%s: %d messages, %s\n  sha256 %s", c.Stream, r.Messages, sizeText(r.Bytes), r.SHA256)
+	text := fmt.Sprintf("%s: %s, %s\n  sha256 %s", c.Stream, countText(r.Messages, "message"), sizeText(r.Bytes), r.SHA256)
 	switch {
 	case r.DryRun:
 		text += "\n  Nothing was appended: this was a dry run."

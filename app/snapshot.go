@@ -66,7 +66,7 @@ func (c *snapshotCreate) Run(inv *invocation) error {
 			return err
 		}
 		s := j.Snapshot
-		text := fmt.Sprintf("%s\n  %d messages, %s, up to %s\n  sha256 %s", s.Location, s.Messages, sizeText(s.Size), s.EndOffset, s.SHA256)
+		text := fmt.Sprintf("%s\n  %s, %s, up to %s\n  sha256 %s", s.Location, countText(s.Messages, "message"), sizeText(s.Size), s.EndOffset, s.SHA256)
 		if s.Joined != nil {
 			text += "\n  goes on from what is there; the whole stream is " + *s.Joined
 		}
@@ -110,7 +110,7 @@ func (c *snapshotList) Run(inv *invocation) error {
 				if s.InUse {
 					use = "\tin use"
 				}
-				fmt.Fprintf(w, "%s\t%s\t%d messages\t%s\t%s%s\n", s.Stream, dayText(s.CreatedAt), s.Messages, sizeText(s.Size), location, use)
+				fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s%s\n", s.Stream, dayText(s.CreatedAt), countText(s.Messages, "message"), sizeText(s.Size), location, use)
 			}
 			for _, t := range out.Tasks {
 				fmt.Fprintf(w, "%s\t%s\tto be taken\t\t%s\n", t.Stream, dayText(t.CreatedAt), t.Target)
@@ -194,7 +194,7 @@ func (c *snapshotVerify) Run(inv *invocation) error {
 			return err
 		}
 		v := j.Verified
-		text := fmt.Sprintf("%s is whole.\n  stream %s, %d messages, %s to %s\n  sha256 %s", v.Location, v.Stream, v.Messages, v.StartOffset, v.EndOffset, v.SHA256)
+		text := fmt.Sprintf("%s is whole.\n  stream %s, %s, %s to %s\n  sha256 %s", v.Location, v.Stream, countText(v.Messages, "message"), v.StartOffset, v.EndOffset, v.SHA256)
 		switch v.Log {
 		case "same":
 			text += "\n  The log holds the same."
@@ -243,7 +243,7 @@ func (c *snapshotRestore) Run(inv *invocation) error {
 			return err
 		}
 		r := j.Restored
-		return inv.print(c.JSON, r, fmt.Sprintf("Restored %s: %d messages, %s, up to %s.", r.Path, r.Messages, sizeText(r.Bytes), r.EndOffset))
+		return inv.print(c.JSON, r, fmt.Sprintf("Restored %s: %s, %s, up to %s.", r.Path, countText(r.Messages, "message"), sizeText(r.Bytes), r.EndOffset))
 	})
 }
 

@@ -10,6 +10,7 @@ import (
 	"hash"
 	"io"
 	"strconv"
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -211,6 +212,15 @@ func (w *Writer) endArray() error {
 	return w.write([]byte("\n]\n"))
 }
 
+// spreadsheetText keeps spreadsheets from taking what a client has chosen for a
+// formula.
+func spreadsheetText(s string) string {
+	if s != "" && strings.ContainsRune("=+-@\t\r", rune(s[0])) {
+		return "'" + s
+	}
+	return s
+}
+
 func (w *Writer) addRow(m *Message) error {
 	b := m.Batch
 	position := b.Start
@@ -226,7 +236,7 @@ func (w *Writer) addRow(m *Message) error {
 		strconv.FormatInt(b.First, 10),
 	}
 	if p := b.Producer; p != nil {
-		row[4], row[5], row[6] = p.ID, strconv.FormatInt(p.Epoch, 10), strconv.FormatInt(p.Seq, 10)
+		row[4], row[5], row[6] = spreadsheetText(p.ID), strconv.FormatInt(p.Epoch, 10), strconv.FormatInt(p.Seq, 10)
 	}
 	return w.csv.Write(row)
 }
