@@ -76,7 +76,7 @@ func (c *backupCreate) Run(inv *invocation) error {
 func backupText(b *inspect.Backup) string {
 	text := fmt.Sprintf("%s, %s in %s, taken %s", countText(b.Streams, "stream"), sizeText(b.Size), countText(int64(b.Files), "file"), dayText(b.TakenAt))
 	if b.ColdFiles > 0 {
-		text += fmt.Sprintf("\n  Compacted streams are read from %d snapshots, %s, which are not part of it.", b.ColdFiles, sizeText(b.ColdBytes))
+		text += fmt.Sprintf("\n  Compacted streams are read from %s, %s, which are not part of it.", countText(int64(b.ColdFiles), "snapshot"), sizeText(b.ColdBytes))
 	}
 	return text
 }

@@ -46,7 +46,7 @@ func (c *demoCommand) Run(inv *invocation) error {
 			if err := a.call(http.MethodDelete, "/api/demo", nil, &out); err != nil {
 				return err
 			}
-			return inv.print(c.JSON, out, fmt.Sprintf("Deleted %d streams of the demo traffic.", out.Removed))
+			return inv.print(c.JSON, out, fmt.Sprintf("Deleted %s of the demo traffic.", countText(int64(out.Removed), "stream")))
 		case c.Stop:
 			var out inspect.DemoState
 			if err := a.call(http.MethodPost, "/api/demo/stop", nil, &out); err != nil {
