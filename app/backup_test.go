@@ -189,6 +189,9 @@ func TestARestoredServerGoesOn(t *testing.T) {
 	if status := old.stop(); status != exitOK {
 		t.Fatalf("exit status %d: %s", status, old.stderr)
 	}
+	for len(wakes) > 0 {
+		<-wakes // the second append may have had a wake of its own
+	}
 	if status, stdout, stderr := run(t, p, "backup", "restore", place, "--data-dir", restored); status != exitOK {
 		t.Fatalf("restore: status %d\n%s%s", status, stdout, stderr)
 	}

@@ -3,7 +3,9 @@ package engine
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -286,6 +288,34 @@ func TestForkExpiryFreesItsSource(t *testing.T) {
 			t.Errorf("after the fork expired: %v", err)
 		}
 		e.close()
+	})
+}
+
+// The last fork goes while its source is being deleted: then the source goes as well,
+// and no later than that.
+func TestForkAndSourceGoTogether(t *testing.T) {
+	base := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		e := &testEngine{t: t, dir: base, options: Options{Log: slog.New(slog.DiscardHandler)}}
+		e.open()
+		defer e.close()
+		for range 50 {
+			e.mustCreate("source", "text/plain")
+			e.mustFork("fork", fork("source"))
+			var both sync.WaitGroup
+			for _, path := range []string{"source", "fork"} {
+				both.Go(func() {
+					if err := e.Delete(path); err != nil {
+						t.Errorf("delete %q: %v", path, err)
+					}
+				})
+			}
+			both.Wait()
+			synctest.Wait()
+			if err := e.Exists("source"); !errors.Is(err, protocol.ErrNotFound) {
+				t.Fatalf("the source: %v", err)
+			}
+		}
 	})
 }
 

@@ -384,6 +384,9 @@ func (s *sequencer) drop(st *State) error {
 	}
 	if inUse {
 		s.topic.Publish(State{Exists: true, Stream: stream})
+		if inUse, err := s.inUse(st); err != nil || !inUse {
+			s.engine.wakeSweeper() // the last fork has gone meanwhile
+		}
 		return nil
 	}
 	s.nextIncarnation = next

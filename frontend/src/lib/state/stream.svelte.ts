@@ -49,9 +49,14 @@ export class OpenStream {
 
   applyTail(tail: Tail): void {
     if (this.stream === null) return;
+    const deleted = tail.deleted && !this.stream.deleted;
+    if (deleted && this.stream.forks === 0) {
+      this.gone = true;
+      return;
+    }
     const shrunk = tail.messages < this.stream.messages;
-    if (shrunk || (tail.deleted && !this.stream.deleted)) {
-      // Made anew, gone, or deleted softly and still readable: only asking tells.
+    if (shrunk || deleted) {
+      // Made anew, gone, or kept readable for its forks: only asking tells.
       void this.load();
       return;
     }
