@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 )
@@ -47,10 +48,8 @@ func (f *folder) Put(ctx context.Context, key string, write func(io.Writer) erro
 	if err != nil {
 		return err
 	}
-	err = write(&file{ctx: ctx, f: tmp})
-	if err == nil {
-		err = tmp.Sync()
-	}
+	out := newFile(ctx, tmp)
+	err = errors.Join(write(out), out.flush())
 	err = errors.Join(err, tmp.Close())
 	if err == nil {
 		err = ctx.Err()
@@ -64,29 +63,51 @@ func (f *folder) Put(ctx context.Context, key string, write func(io.Writer) erro
 	return SyncDir(filepath.Dir(path))
 }
 
-// file stops writing when its context ends.
+// file is written and brought to the disk at the same time: a sync of all at the end
+// would take as long again, and hold up those of the log meanwhile. It stops when its
+// context ends.
 type file struct {
-	ctx     context.Context
-	f       *os.File
-	written int64
-	sent    int64 // to the disk, or on its way there
+	ctx   context.Context
+	f     *os.File
+	fresh int            // bytes since the last sync was asked for
+	syncs chan struct{}  // asks for one
+	done  sync.WaitGroup // the goroutine that syncs
+	err   error          // what the syncs met; to be read when done
 }
 
-// sendEvery is how much gathers in memory before it is sent to the disk. A sync of
-// all at the end would hold up those of the log for as long as it takes.
-const sendEvery = 4 << 20
+// syncEvery is how many bytes gather before they are sent to the disk. While that
+// takes longer than writing them, at most three times as many are on their way.
+const syncEvery = 8 << 20
+
+func newFile(ctx context.Context, f *os.File) *file {
+	w := &file{ctx: ctx, f: f, syncs: make(chan struct{}, 1)}
+	w.done.Go(func() {
+		for range w.syncs {
+			w.err = errors.Join(w.err, w.f.Sync()) // the system tells of a failure once
+		}
+	})
+	return w
+}
 
 func (w *file) Write(p []byte) (int, error) {
 	if err := w.ctx.Err(); err != nil {
 		return 0, err
 	}
 	n, err := w.f.Write(p)
-	w.written += int64(n)
-	if w.written-w.sent >= sendEvery {
-		send(w.f, w.sent, w.written)
-		w.sent = w.written
+	if w.fresh += n; w.fresh >= syncEvery {
+		w.syncs <- struct{}{}
+		w.fresh = 0
 	}
 	return n, err
+}
+
+// flush returns when all that was written is on the disk. Nothing may be written
+// any more.
+func (w *file) flush() error {
+	w.syncs <- struct{}{}
+	close(w.syncs)
+	w.done.Wait()
+	return w.err
 }
 
 // makeDirs creates a folder and syncs the ones that got a new entry.

@@ -1,16 +1,13 @@
 package segfile
 
 import (
-	"crypto/sha256"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"hash"
 	"hash/crc32"
 	"io"
 	"slices"
-	"sync"
 
 	"github.com/klauspost/compress/zstd"
 
@@ -22,14 +19,10 @@ import (
 const segmentBytes = 1 << 20
 
 // Writer writes a file forward. Batches must come in order and fill the range of
-// the header exactly. A block is hashed and written while the next one is made, so
-// [Writer.Close] has to be called before what it writes to is closed.
+// the header exactly. What it makes is hashed and written beside, until [Writer.Close].
 type Writer struct {
-	out    io.Writer
-	sum    hash.Hash
-	going  sync.WaitGroup // the block that is being hashed and written
-	failed error          // of that; to be read when nothing is going
-	zstd   *zstd.Encoder  // nil: not compressed
+	sink   *sink
+	zstd   *zstd.Encoder // nil: not compressed
 	header Header
 	kind   protocol.Kind
 
@@ -50,7 +43,6 @@ type Writer struct {
 	count   int
 	lastAt  int64
 	packed  []byte // data as zstd
-	written []byte // the block before: what it lay in, to be used again
 }
 
 // NewWriter begins a file. With compress, segments are compressed with zstd.
@@ -58,7 +50,7 @@ func NewWriter(out io.Writer, h Header, compress bool) (*Writer, error) {
 	if err := h.check(); err != nil {
 		return nil, err
 	}
-	w := &Writer{out: out, sum: sha256.New(), header: h, kind: h.Kind(), pos: h.Start, first: h.First, bytes: h.BytesBefore}
+	w := &Writer{header: h, kind: h.Kind(), pos: h.Start, first: h.First, bytes: h.BytesBefore}
 	if compress {
 		var err error
 		if w.zstd, err = zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithEncoderLevel(zstd.SpeedFastest)); err != nil {
@@ -70,57 +62,38 @@ func NewWriter(out io.Writer, h Header, compress bool) (*Writer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("encode the header: %w", err)
 	}
+	w.sink = newSink(out)
 	prefix := binary.BigEndian.AppendUint16([]byte(magic), Version)
 	prefix = binary.BigEndian.AppendUint16(prefix, 0)
-	if err := w.write(prefix); err != nil {
+	if err := errors.Join(w.put(nil, prefix), w.block(typeHeader, 0, body, nil)); err != nil {
+		w.Close()
 		return nil, err
 	}
-	return w, w.block(typeHeader, 0, body, nil)
+	return w, nil
 }
 
-// write hands over parts of the file, which must stay as they are until the next
-// call of write or wait returns.
-func (w *Writer) write(parts ...[]byte) error {
-	if err := w.wait(); err != nil {
-		return err
-	}
+// put hands over the next part of the file, which lies in buffer, or has none to be
+// used again.
+func (w *Writer) put(buffer []byte, parts ...[]byte) error {
 	for _, p := range parts {
 		w.at += int64(len(p))
 	}
-	w.going.Go(func() {
-		for _, p := range parts {
-			w.sum.Write(p)
-		}
-	})
-	w.going.Go(func() {
-		for _, p := range parts {
-			if _, w.failed = w.out.Write(p); w.failed != nil {
-				return
-			}
-		}
-	})
-	return nil
-}
-
-// wait returns when all that was handed over is hashed and written.
-func (w *Writer) wait() error {
-	w.going.Wait()
-	return w.failed
+	return w.sink.put(buffer, parts...)
 }
 
 // Close lets go of what the file is written to, finished or not.
-func (w *Writer) Close() { w.going.Wait() }
+func (w *Writer) Close() { w.sink.close() }
 
-// block writes one block, whose body comes in two parts: head is copied, data must
-// stay as it is until the next block is written.
+// block writes one block, whose body comes in two parts: head is copied, data belongs
+// to the file from now on.
 func (w *Writer) block(typ, flags byte, head, data []byte) error {
 	prefix := binary.BigEndian.AppendUint32([]byte{typ, flags, 0, 0}, uint32(len(head)+len(data)))
 	prefix = append(prefix, head...)
 	sum := binary.BigEndian.AppendUint32(nil, crc32.Update(crc32.Checksum(prefix, castagnoli), castagnoli, data))
 	if len(data) == 0 {
-		return w.write(append(prefix, sum...))
+		return w.put(nil, append(prefix, sum...))
 	}
-	return w.write(prefix, data, sum)
+	return w.put(data, prefix, data, sum)
 }
 
 func (w *Writer) reset() {
@@ -214,20 +187,15 @@ func (w *Writer) flush() error {
 	if err := w.block(typeSegment, flags, head, *block); err != nil {
 		return err
 	}
-	*block, w.written = w.written, *block
+	*block = <-w.sink.spare
 	e.Length = int(w.at - e.Offset)
 	w.entries = append(w.entries, e)
 	w.total.Segments++
 	w.total.Messages += messages
 	w.total.Bytes += payload
 	w.bytes += payload
-	for _, b := range []*[]byte{&w.data, &w.packed, &w.written} {
-		if cap(*b) > 4*segmentBytes { // one large append is no reason to keep as much
-			if err := w.wait(); err != nil {
-				return err
-			}
-			*b = nil
-		}
+	if cap(w.data) > maxSpare { // it has been packed, and stayed here
+		w.data = nil
 	}
 	w.reset()
 	return nil
@@ -247,7 +215,7 @@ func (w *Writer) Finish() (Summary, error) {
 	for i := range w.entries {
 		index = w.entries[i].append(index)
 	}
-	if err := errors.Join(w.block(typeIndex, 0, index, nil), w.wait()); err != nil {
+	if err := errors.Join(w.block(typeIndex, 0, index, nil), w.sink.wait()); err != nil {
 		return Summary{}, err
 	}
 	trailerAt := w.at
@@ -255,12 +223,12 @@ func (w *Writer) Finish() (Summary, error) {
 	for _, n := range []int64{w.total.Batches, w.total.Messages, w.total.Bytes, indexAt, trailerAt} {
 		trailer = binary.BigEndian.AppendUint64(trailer, uint64(n))
 	}
-	trailer = w.sum.Sum(trailer)
+	trailer = w.sink.sum.Sum(trailer)
 	footer := append(binary.BigEndian.AppendUint64(nil, uint64(trailerAt)), endMagic...)
-	if err := errors.Join(w.block(typeTrailer, 0, trailer, nil), w.write(footer), w.wait()); err != nil {
+	if err := errors.Join(w.block(typeTrailer, 0, trailer, nil), w.put(nil, footer), w.sink.wait()); err != nil {
 		return Summary{}, err
 	}
 	w.total.Size = w.at
-	w.sum.Sum(w.total.SHA256[:0])
+	w.sink.sum.Sum(w.total.SHA256[:0])
 	return w.total, nil
 }
