@@ -2,7 +2,10 @@ import { isAbort, isNotFound, reason } from '$lib/api/errors';
 import { readStream } from '$lib/api/streams';
 import type { Stream, StreamChanges, Tail } from '$lib/api/types';
 
-/** One stream as it is now: read once, then kept up to date by what the live connection says. */
+/**
+ * One stream as it is now: what is known of it already, if anything, then what was read once, kept up to
+ * date by what the live connection says.
+ */
 export class OpenStream {
   readonly path: string;
   stream = $state.raw<Stream | null>(null);
@@ -13,8 +16,9 @@ export class OpenStream {
 
   #reading: AbortController | null = null;
 
-  constructor(path: string) {
+  constructor(path: string, known: Stream | null = null) {
     this.path = path;
+    this.stream = known;
   }
 
   async load(): Promise<void> {
