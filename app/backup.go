@@ -100,6 +100,9 @@ func (c *backupList) Run(inv *invocation) error {
 	}
 	return inv.offline(&c.folder, &c.place, c.At, func(t bucket.Target, _ map[string]bucket.Target, _ string) error {
 		b, err := bucket.Open(t)
+		if err == nil && c.Target == "" {
+			err = bucket.Missing(b)
+		}
 		if err != nil {
 			return err
 		}

@@ -41,10 +41,14 @@ func TestWhatGoesWrongIsTold(t *testing.T) {
 		args   []string
 	}{
 		{exitUsage, "say where the snapshot goes", []string{"snapshot", "create", "orders"}},
+		{exitUsage, `no target "nowhere"`, []string{"snapshot", "create", "orders", "--target", "nowhere"}},
 		{exitUsage, "is no bucket", []string{"snapshot", "create", "orders", "--to", "s3://"}},
 		{exitConflict, "no stream at this path", []string{"snapshot", "create", "nothing", "--to", dir}},
 		{exitTarget, "a file stands where a folder should be", []string{"snapshot", "create", "orders", "--to", file}},
 		{exitTarget, "a file stands where a folder should be", []string{"backup", "--to", file}},
+		{exitTarget, "there is no such folder", []string{"snapshot", "list", "--at", file + "-none"}},
+		{exitTarget, "there is no such folder", []string{"backup", "list", file + "-none"}},
+		{exitTarget, "this is a file, not a folder", []string{"backup", "list", file}},
 		{exitDamaged, "this is no snapshot", []string{"snapshot", "verify", file}},
 		{exitTarget, "there is no such file", []string{"snapshot", "verify", file + "-none"}},
 		{exitTarget, "there is no such file", []string{"snapshot", "restore", file + "-none"}},
@@ -81,7 +85,7 @@ func TestWhatGoesWrongIsTold(t *testing.T) {
 			if status := s.stop(); status != exitOK {
 				t.Fatalf("exit status %d: %s", status, s.stderr)
 			}
-			cases = cases[:6] // both go through the same API
+			cases = cases[:10] // both go through the same API
 		}
 	}
 	if entries, err := os.ReadDir(filepath.Join(s.dir, "backups")); err == nil {

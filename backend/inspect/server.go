@@ -76,6 +76,7 @@ type Server struct {
 	streams catalogue
 	peers   peer.Finder
 	exports exports
+	memory  *memory
 }
 
 // New returns an inspector.
@@ -87,6 +88,7 @@ func New(o Options) *Server {
 	mux := http.NewServeMux()
 	s.describe(mux)
 	s.api = mux
+	s.memory = recall(o.Info.DataDir, o.Log)
 	s.files = newAssets(o.Assets)
 	return s
 }
@@ -121,6 +123,7 @@ func (s *Server) describe(mux *http.ServeMux) huma.API {
 	s.registerSnapshots(api)
 	s.registerMirrors(api)
 	s.registerSettings(api)
+	s.registerMemory(api)
 	s.registerActivity(api)
 	s.registerDemo(api)
 	s.registerLineage(api)

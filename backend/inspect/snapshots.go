@@ -347,7 +347,7 @@ func snapshotProblem(err error) error {
 	case errors.As(err, &bad):
 		return huma.Error400BadRequest(err.Error())
 	case errors.As(err, &unknown):
-		return huma.Error404NotFound(err.Error())
+		return huma.Error422UnprocessableEntity(err.Error())
 	case bucket.ProblemOf(err) != "":
 		return huma.NewError(http.StatusBadGateway, err.Error())
 	}

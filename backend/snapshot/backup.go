@@ -53,7 +53,7 @@ func inside(dir, place string) bool {
 
 // Backups lists the backups at a place, newest first.
 func (m *Manager) Backups(ctx context.Context, at Where) ([]backup.Listed, error) {
-	b, err := m.open(&at)
+	b, err := m.openToList(&at)
 	if err != nil {
 		return nil, err
 	}

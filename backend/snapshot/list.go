@@ -41,7 +41,7 @@ type File struct {
 
 // Files returns the snapshots that lie at a place.
 func (m *Manager) Files(ctx context.Context, w Where) ([]File, error) {
-	b, err := m.open(&w)
+	b, err := m.openToList(&w)
 	if err != nil {
 		return nil, err
 	}
@@ -56,6 +56,16 @@ func (m *Manager) Files(ctx context.Context, w Where) ([]File, error) {
 		}
 	}
 	return files, nil
+}
+
+// openToList opens a place. A folder that was typed must be there; that of a target
+// comes with what is first written to it.
+func (m *Manager) openToList(w *Where) (bucket.Bucket, error) {
+	b, err := m.open(w)
+	if err == nil && w.Name == "" {
+		err = bucket.Missing(b)
+	}
+	return b, err
 }
 
 // Tasks are the snapshots that closed streams still wait for.

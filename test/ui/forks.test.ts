@@ -17,6 +17,7 @@ test("forks show what they inherit and what they keep alive, and are made from a
   await page.getByRole("button", { name: "Fork before this message" }).click()
   const dialog = page.getByRole("dialog", { name: "Fork this stream" })
   await dialog.getByRole("textbox", { name: "Path" }).fill("chat/retry")
+  expect(await accessibility(page)).toEqual([])
   await dialog.getByRole("button", { name: "Create" }).click()
   await page.getByRole("heading", { name: /retry$/ }).waitFor()
   expect(await (await fetch(`${server.streams}/chat/retry`)).json()).toEqual(["one", "two"])

@@ -1,4 +1,5 @@
 import { expect, test } from "vitest"
+import { accessibility } from "../lib/axe"
 import { page, problems, server } from "../lib/stage"
 
 const focused = () => page.evaluate(() => document.activeElement?.getAttribute("aria-label") ?? document.activeElement?.textContent ?? "")
@@ -38,9 +39,17 @@ test("Escape closes the uppermost thing only, and the focus goes back to where i
   await page.getByRole("menuitem", { name: /^Delete/ }).press("Enter")
   const remove = page.getByRole("alertdialog", { name: "Delete this stream?" })
   await remove.waitFor()
+  expect(await accessibility(page)).toEqual([])
   await page.keyboard.press("Escape")
   await remove.waitFor({ state: "detached" })
   await expect.poll(() => more.evaluate((button) => button === document.activeElement)).toBe(true)
+  await page.keyboard.press("Enter")
+  await page.getByRole("menuitem", { name: /^Close/ }).press("Enter")
+  const close = page.getByRole("alertdialog", { name: "Close this stream?" })
+  await close.waitFor()
+  expect(await accessibility(page)).toEqual([])
+  await page.keyboard.press("Escape")
+  await close.waitFor({ state: "detached" })
 
   // The palette, the help, and the dialog that follows it.
   await page.keyboard.press("Control+k")
@@ -50,6 +59,8 @@ test("Escape closes the uppermost thing only, and the focus goes back to where i
   await palette.waitFor({ state: "detached" })
   await page.keyboard.press("?")
   const help = page.getByRole("dialog", { name: "Keyboard" })
+  await help.waitFor()
+  expect(await accessibility(page)).toEqual([])
   await help.getByRole("button", { name: /^About Tailrace/ }).press("Enter")
   const about = page.getByRole("dialog", { name: "About Tailrace" })
   await about.waitFor()

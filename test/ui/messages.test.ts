@@ -57,6 +57,21 @@ test("a filter finds, follows the tail, and is part of the address", async () =>
   expect(problems).toEqual([])
 })
 
+test("an address leads to a message, wherever it is", async () => {
+  for (const n of [1234, 250, 2999]) {
+    await open("/streams")
+    await page.getByRole("heading", { name: "Streams" }).waitFor()
+    await open(`/s/log?at=${n}`)
+    await message(`"n":${n},`).waitFor()
+    await page.getByRole("region", { name: `Message ${n.toLocaleString("en")}` }).waitFor()
+  }
+  // One that is not there yet leads to the list.
+  await open("/streams")
+  await open("/s/log?at=99999999999999999999")
+  await page.getByRole("grid", { name: "Messages" }).getByRole("row", { name: /"n":0,/ }).waitFor()
+  expect(problems).toEqual([])
+})
+
 test("a filter that is wrong says so", async () => {
   await page.getByRole("combobox", { name: "Filter by" }).selectOption("regex")
   await filter().fill("(")

@@ -1,7 +1,8 @@
 import { readFileSync } from "node:fs"
 import { expect, test } from "vitest"
 import { accessibility } from "../lib/axe"
-import { page, problems, server } from "../lib/stage"
+import { openPage } from "../lib/browser"
+import { browser, page, problems, server } from "../lib/stage"
 
 async function create(path: string, body = "", type = "text/plain"): Promise<void> {
   const encoded = path.split("/").map(encodeURIComponent).join("/")
@@ -44,6 +45,33 @@ test("streams are sorted, found from the palette, and appended to from the list"
   await page.keyboard.press("Enter")
   await page.getByRole("heading", { name: "large" }).waitFor()
   expect(problems).toEqual([])
+})
+
+test("another browser finds the list as it was left", async () => {
+  await create("orders/1", "[1]", "application/json")
+  await create("notes")
+  await open("/streams")
+  await page.keyboard.press("/")
+  await page.keyboard.type("orders")
+  await row("notes").waitFor({ state: "detached" })
+  const told = page.waitForResponse((r) => r.url().endsWith("/api/memory") && r.request().method() === "PATCH")
+  await page.getByRole("switch", { name: "System" }).click()
+  await told
+  const other = await openPage(browser)
+  await other.page.goto(await server.freshLink())
+  await other.page.getByText("1 of 2").waitFor()
+  expect(await other.page.getByRole("row").filter({ hasText: "notes" }).count()).toBe(0)
+  expect(await other.page.getByRole("switch", { name: "System" }).getAttribute("aria-checked")).toBe("true")
+
+  // The rail leads back to the list as it was left, and from there to all of it.
+  const streams = other.page.getByRole("link", { name: "Streams" })
+  await other.page.getByRole("link", { name: "Readers" }).click()
+  await streams.click()
+  await other.page.getByText("1 of 2").waitFor()
+  await streams.click()
+  await other.page.getByRole("row").filter({ hasText: "notes" }).waitFor()
+  expect([...problems, ...other.problems]).toEqual([])
+  await other.page.close()
 })
 
 test("a path that looks blank can be seen", async () => {

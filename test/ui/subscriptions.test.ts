@@ -41,7 +41,10 @@ test("a webhook that fails is seen, delivered again, released and deleted", asyn
   await row("mailer").filter({ hasText: "2" }).waitFor() // a new generation is on its way
 
   await side.getByRole("button", { name: "Delete …" }).click()
-  await page.getByRole("alertdialog").getByRole("button", { name: "Delete" }).click()
+  const asked = page.getByRole("alertdialog")
+  await asked.waitFor()
+  expect(await accessibility(page)).toEqual([])
+  await asked.getByRole("button", { name: "Delete" }).click()
   await page.getByText("No subscriptions").waitFor()
   expect((await fetch(`${server.streams}/__ds/subscriptions/mailer`)).status).toBe(404)
   expect(problems).toEqual([])

@@ -25,6 +25,7 @@ test("a stream is created, appended to from outside, paused, and deleted", async
   await page.keyboard.press("n")
   const create = page.getByRole("dialog", { name: "New stream" })
   await create.getByRole("textbox", { name: "Path" }).fill("chat/room-1")
+  expect(await accessibility(page)).toEqual([])
   await create.getByRole("button", { name: "Create" }).click()
   await page.getByRole("row", { selected: true }).filter({ hasText: "room-1" }).dblclick()
   await page.getByRole("heading", { name: /room-1$/ }).waitFor()

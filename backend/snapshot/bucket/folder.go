@@ -11,6 +11,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -49,7 +50,8 @@ func (f *folder) Put(ctx context.Context, key string, write func(io.Writer) erro
 		return err
 	}
 	out := newFile(ctx, tmp)
-	err = errors.Join(write(out), out.flush())
+	err = write(out)
+	err = errors.Join(err, out.end(err == nil))
 	err = errors.Join(err, tmp.Close())
 	if err == nil {
 		err = ctx.Err()
@@ -72,7 +74,8 @@ type file struct {
 	fresh int            // bytes since the last sync was asked for
 	syncs chan struct{}  // asks for one
 	done  sync.WaitGroup // the goroutine that syncs
-	err   error          // what the syncs met; to be read when done
+	// What a sync met. The system tells of a failure once, so it must not be lost.
+	failed atomic.Pointer[error]
 }
 
 // syncEvery is how many bytes gather before they are sent to the disk. While that
@@ -83,14 +86,16 @@ func newFile(ctx context.Context, f *os.File) *file {
 	w := &file{ctx: ctx, f: f, syncs: make(chan struct{}, 1)}
 	w.done.Go(func() {
 		for range w.syncs {
-			w.err = errors.Join(w.err, w.f.Sync()) // the system tells of a failure once
+			if err := w.f.Sync(); err != nil {
+				w.failed.CompareAndSwap(nil, &err)
+			}
 		}
 	})
 	return w
 }
 
 func (w *file) Write(p []byte) (int, error) {
-	if err := w.ctx.Err(); err != nil {
+	if err := errors.Join(w.ctx.Err(), w.syncError()); err != nil {
 		return 0, err
 	}
 	n, err := w.f.Write(p)
@@ -101,13 +106,22 @@ func (w *file) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// flush returns when all that was written is on the disk. Nothing may be written
-// any more.
-func (w *file) flush() error {
-	w.syncs <- struct{}{}
+// end returns when all that was written is on the disk; a file that is not whole
+// need not be. Nothing may be written any more.
+func (w *file) end(whole bool) error {
+	if whole {
+		w.syncs <- struct{}{}
+	}
 	close(w.syncs)
 	w.done.Wait()
-	return w.err
+	return w.syncError()
+}
+
+func (w *file) syncError() error {
+	if err := w.failed.Load(); err != nil {
+		return *err
+	}
+	return nil
 }
 
 // makeDirs creates a folder and syncs the ones that got a new entry.
@@ -256,12 +270,25 @@ func (f *folder) DeleteAll(_ context.Context, dir string) error {
 }
 
 func (f *folder) Test(ctx context.Context) error {
+	if err := Missing(f); err != nil {
+		return err
+	}
+	return try(ctx, f)
+}
+
+// Missing says that a folder is not there yet, which List takes for an empty one:
+// somebody who typed its name may have meant another. Buckets tell by themselves.
+func Missing(b Bucket) error {
+	f, ok := b.(*folder)
+	if !ok {
+		return nil
+	}
 	if info, err := os.Stat(f.dir); errors.Is(err, fs.ErrNotExist) {
 		return &Error{Problem: ProblemNoBucket, Where: f.dir, Advice: "there is no such folder", Err: err}
 	} else if err == nil && !info.IsDir() {
 		return &Error{Problem: ProblemNoBucket, Where: f.dir, Advice: "this is a file, not a folder"}
 	}
-	return try(ctx, f)
+	return nil
 }
 
 // explain names the problem behind an error of the file system.

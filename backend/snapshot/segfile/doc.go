@@ -4,11 +4,11 @@
 //
 // # Guarantees
 //
-//   - A [Writer] writes forward only and holds one segment in memory; so does a
-//     [Reader], whatever the file claims about its sizes.
+//   - A [Writer] writes forward only and holds a few segments in memory, a [Reader]
+//     one, whatever the file claims about its sizes.
 //   - [Reader.Next] returns io.EOF only when every checksum, every count, the
 //     order of all positions and the end of the file were right.
 //   - Files of earlier versions stay readable: testdata holds one of each.
 //
-// It owns no goroutines.
+// A Writer owns two goroutines until it is closed: one hashes, one writes.
 package segfile

@@ -3,7 +3,6 @@ package segfile
 import (
 	"encoding/binary"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"hash/crc32"
 	"io"
@@ -19,7 +18,8 @@ import (
 const segmentBytes = 1 << 20
 
 // Writer writes a file forward. Batches must come in order and fill the range of
-// the header exactly. What it makes is hashed and written beside, until [Writer.Close].
+// the header exactly. What it makes is hashed and written beside, until
+// [Writer.Close]; after an error that is all that may be called.
 type Writer struct {
 	sink   *sink
 	zstd   *zstd.Encoder // nil: not compressed
@@ -65,7 +65,11 @@ func NewWriter(out io.Writer, h Header, compress bool) (*Writer, error) {
 	w.sink = newSink(out)
 	prefix := binary.BigEndian.AppendUint16([]byte(magic), Version)
 	prefix = binary.BigEndian.AppendUint16(prefix, 0)
-	if err := errors.Join(w.put(nil, prefix), w.block(typeHeader, 0, body, nil)); err != nil {
+	err = w.put(nil, prefix)
+	if err == nil {
+		err = w.block(typeHeader, 0, body, nil)
+	}
+	if err != nil {
 		w.Close()
 		return nil, err
 	}
@@ -184,7 +188,9 @@ func (w *Writer) flush() error {
 	} else {
 		head = append(head, meta...)
 	}
-	if err := w.block(typeSegment, flags, head, *block); err != nil {
+	err := w.block(typeSegment, flags, head, *block)
+	*block = nil // the file's from now on
+	if err != nil {
 		return err
 	}
 	*block = <-w.sink.spare
@@ -215,7 +221,10 @@ func (w *Writer) Finish() (Summary, error) {
 	for i := range w.entries {
 		index = w.entries[i].append(index)
 	}
-	if err := errors.Join(w.block(typeIndex, 0, index, nil), w.sink.wait()); err != nil {
+	if err := w.block(typeIndex, 0, index, nil); err != nil {
+		return Summary{}, err
+	}
+	if err := w.sink.wait(); err != nil { // the trailer holds the hash of what is before it
 		return Summary{}, err
 	}
 	trailerAt := w.at
@@ -225,7 +234,14 @@ func (w *Writer) Finish() (Summary, error) {
 	}
 	trailer = w.sink.sum.Sum(trailer)
 	footer := append(binary.BigEndian.AppendUint64(nil, uint64(trailerAt)), endMagic...)
-	if err := errors.Join(w.block(typeTrailer, 0, trailer, nil), w.put(nil, footer), w.sink.wait()); err != nil {
+	err := w.block(typeTrailer, 0, trailer, nil)
+	if err == nil {
+		err = w.put(nil, footer)
+	}
+	if err == nil {
+		err = w.sink.wait()
+	}
+	if err != nil {
 		return Summary{}, err
 	}
 	w.total.Size = w.at

@@ -10,6 +10,8 @@ interface Call {
   /** Sent as it is, instead of a JSON body. */
   file?: Blob;
   signal?: AbortSignal;
+  /** It is sent although the page goes. */
+  keepalive?: boolean;
 }
 
 let token = readToken();
@@ -43,7 +45,11 @@ export function whenLocked(handler: () => void): void {
 }
 
 /** Sends one call and returns the successful response; throws ApiError, OfflineError or the abort. */
-export async function send(method: string, path: string, { query, body, file, signal }: Call = {}): Promise<Response> {
+export async function send(
+  method: string,
+  path: string,
+  { query, body, file, signal, keepalive }: Call = {},
+): Promise<Response> {
   const headers = new Headers();
   if (token !== null) headers.set('Authorization', `Bearer ${token}`);
   if (file !== undefined) headers.set('Content-Type', 'application/octet-stream');
@@ -55,6 +61,7 @@ export async function send(method: string, path: string, { query, body, file, si
       headers,
       body: file ?? (body === undefined ? undefined : JSON.stringify(body)),
       signal,
+      keepalive,
       cache: 'no-store',
     });
   } catch (error) {

@@ -2,6 +2,7 @@ import { reveal } from '$lib/api/window';
 import { reason } from '$lib/api/errors';
 import { dialogs } from './dialogs.svelte';
 import { palette } from './palette.svelte';
+import { prefs } from './prefs.svelte';
 import { router, streamsHref } from './router.svelte';
 import { sight } from './sight.svelte';
 import { toasts } from './toasts.svelte';
@@ -57,7 +58,7 @@ export function startMenu(): () => void {
     if (dialogs.current !== null) return;
     const run = ACTIONS[action];
     if (run !== undefined) run();
-    else router.go(action === 'streams' ? streamsHref() : `#/${action}`);
+    else router.go(action === 'streams' ? streamsHref(prefs.streams.value) : `#/${action}`);
   };
   window.addEventListener('tailrace-menu', listen);
   return () => window.removeEventListener('tailrace-menu', listen);

@@ -124,17 +124,18 @@ export class MessageLog {
 
   #fetch(page: number): Promise<void> {
     const running = this.#fetching.get(page);
-    if (running !== undefined) return running.done;
+    if (running !== undefined && !running.controller.signal.aborted) return running.done;
     const have = this.#pages.get(page) ?? [];
     const lacking = this.#due(page) - have.length;
     if (lacking <= 0) return Promise.resolve();
     const controller = new AbortController();
-    const done = this.#load(page, have, lacking, controller.signal);
+    const done = this.#load(page, have, lacking, controller);
     this.#fetching.set(page, { controller, done });
     return done;
   }
 
-  async #load(page: number, have: Message[], lacking: number, signal: AbortSignal): Promise<void> {
+  async #load(page: number, have: Message[], lacking: number, controller: AbortController): Promise<void> {
+    const { signal } = controller;
     let more = false;
     try {
       const rows = await this.#read(page * PAGE + have.length, lacking, signal);
@@ -144,7 +145,8 @@ export class MessageLog {
     } catch (error) {
       if (!isAbort(error)) this.error = reason(error);
     } finally {
-      this.#fetching.delete(page);
+      // Who came after one that was aborted has an entry of its own.
+      if (this.#fetching.get(page)?.controller === controller) this.#fetching.delete(page);
     }
     if (more) this.#fill();
   }

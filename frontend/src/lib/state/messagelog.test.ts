@@ -47,6 +47,15 @@ describe('MessageLog', () => {
     log.dispose();
   });
 
+  it('asks again at once for a page that was let go', async () => {
+    const log = logOf(10_000);
+    log.look(5_000, 5_000);
+    log.look(0, 30);
+    log.look(5_000, 5_030);
+    await vi.waitFor(() => expect(log.row(5_000)?.ordinal).toBe(5_000));
+    log.dispose();
+  });
+
   it('keeps a bounded number of pages', async () => {
     const log = logOf(100_000);
     for (let page = 0; page < 100; page++) {

@@ -1,5 +1,5 @@
 import type { Zone } from '$lib/format/time';
-import { asBoolean, asNumber, oneOf, Remembered } from './remembered.svelte';
+import { asBoolean, asNumber, heard, oneOf, Remembered } from './remembered.svelte';
 
 export type Theme = 'system' | 'light' | 'dark';
 export type Layout = 'tree' | 'flat';
@@ -9,21 +9,24 @@ const RECENT_LIMIT = 8;
 const asLines = (text: string) => text.split('\n').filter((line) => line !== '');
 const joinLines = (lines: string[]) => lines.join('\n');
 
-/** What this browser remembers of how a person likes to look. */
+/** What is remembered of how a person likes to look. */
 export const prefs = {
   theme: new Remembered<Theme>('theme', 'system', oneOf('system', 'light', 'dark')),
   zone: new Remembered<Zone>('zone', 'local', oneOf('local', 'utc')),
   layout: new Remembered<Layout>('layout', 'tree', oneOf('tree', 'flat')),
   system: new Remembered('system', false, asBoolean),
+  /** How the list of streams was filtered and sorted last, as a query. */
+  streams: new Remembered('streams', '', String, String, 'server only'),
   asideWidth: new Remembered('aside.width', 304, asNumber),
   asideHeight: new Remembered('aside.height', 152, asNumber),
   detailWidth: new Remembered('detail.width', 384, asNumber),
   detailHeight: new Remembered('detail.height', 240, asNumber),
-  failuresSeen: new Remembered('failures.seen', 0, asNumber),
-  recent: new Remembered<string[]>('recent', [], asLines, joinLines),
+  failuresSeen: new Remembered('failures.seen', 0, asNumber, String, 'server only'),
+  recent: new Remembered<string[]>('recent', [], asLines, joinLines, 'server only'),
 };
 
-export function rememberVisit(path: string): void {
+export async function rememberVisit(path: string): Promise<void> {
+  await heard; // else the list would begin anew with this one
   if (prefs.recent.value.includes(path)) return;
   prefs.recent.value = [path, ...prefs.recent.value].slice(0, RECENT_LIMIT);
 }

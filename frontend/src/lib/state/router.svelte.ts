@@ -38,6 +38,16 @@ class Router {
     return this.query.get(key) ?? '';
   }
 
+  /** The query of the present place, cut to some keys. */
+  only(keys: readonly string[]): string {
+    return new URLSearchParams([...this.query].filter(([key]) => keys.includes(key))).toString();
+  }
+
+  /** Whether the page was opened without a place. */
+  get nowhere(): boolean {
+    return location.hash.length < 2;
+  }
+
   /** Goes somewhere; the way back stays in the history. */
   go(href: string): void {
     location.hash = href;
@@ -56,6 +66,7 @@ class Router {
   }
 
   #read(): void {
+    if (location.hash.startsWith('#code=')) return; // a link that lets in, no place
     const [path = '', query = ''] = splitOnce(location.hash.replace(/^#/, ''), '?');
     const next = readPlace(path);
     if (!samePlace(next, this.place)) this.place = next;
@@ -65,8 +76,9 @@ class Router {
 
 export const router = new Router();
 
-export function streamsHref(query: Query = {}): string {
-  return hrefOf({ view: 'streams' }, paramsOf(query));
+/** A query is given by its parts, or as text. */
+export function streamsHref(query: Query | string = {}): string {
+  return hrefOf({ view: 'streams' }, typeof query === 'string' ? new URLSearchParams(query) : paramsOf(query));
 }
 
 export function subscriptionsHref(query: Query = {}): string {

@@ -15,6 +15,8 @@ export class OpenStream {
   error = $state<string | null>(null);
 
   #reading: AbortController | null = null;
+  /** What is shown was read here, not only known from elsewhere. */
+  #seen = false;
 
   constructor(path: string, known: Stream | null = null) {
     this.path = path;
@@ -27,11 +29,13 @@ export class OpenStream {
     this.#reading = controller;
     try {
       this.#take(await readStream(this.path, controller.signal));
+      this.#seen = true;
       this.missing = false;
       this.gone = false;
       this.error = null;
     } catch (error) {
       if (isAbort(error)) return;
+      if (!this.#seen) this.stream = null;
       if (!isNotFound(error)) this.error = reason(error);
       else if (this.stream === null) this.missing = true;
       else this.gone = true;
@@ -55,6 +59,7 @@ export class OpenStream {
     if (this.stream === null) return;
     const deleted = tail.deleted && !this.stream.deleted;
     if (deleted && this.stream.forks === 0) {
+      this.#reading?.abort(); // it would tell of a moment ago
       this.gone = true;
       return;
     }
