@@ -13,8 +13,10 @@ async function create(path: string, body = "", type = "text/plain"): Promise<voi
 async function open(hash: string): Promise<void> {
   await page.goto(server.link)
   await page.locator('[data-state="live"]').waitFor({ state: "attached" })
-  await page.evaluate((hash) => (location.hash = hash), hash)
+  await go(hash)
 }
+
+const go = (hash: string) => page.evaluate((hash) => (location.hash = hash), hash)
 
 const row = (text: string | RegExp) => page.getByRole("row").filter({ hasText: text })
 
@@ -95,6 +97,43 @@ test("a fork is made in the dialog", async () => {
   await dialog.getByRole("button", { name: "Create" }).click()
   await row("branch").filter({ hasText: "fork" }).waitFor()
   expect(await (await fetch(`${server.streams}/branch`)).json()).toEqual([{ n: 1 }])
+})
+
+test("what can be done with a stream is in its menu and in the palette", async () => {
+  await create("orders/1", "[1]", "application/json")
+  await open("/s/orders%2F1")
+  const menu = page.getByRole("button", { name: /^More/ })
+  await menu.click()
+  await page.getByRole("menuitem", { name: "Snapshot …" }).click()
+  await page.getByRole("dialog", { name: "Take a snapshot" }).waitFor()
+  await page.keyboard.press("Escape")
+  await menu.click()
+  await page.getByRole("menuitem", { name: "Faults …" }).click()
+  const streams = page.getByRole("textbox", { name: "Streams" })
+  await streams.waitFor()
+  expect(await streams.inputValue()).toBe("orders/1")
+
+  await go("/s/orders%2F1")
+  await page.getByRole("heading", { name: /1$/ }).waitFor()
+  await page.keyboard.press("Control+k")
+  await page.getByRole("dialog", { name: "Go to" }).getByRole("combobox").fill("export")
+  await page.getByRole("option", { name: /Export/ }).click()
+  await page.getByRole("dialog", { name: "Export messages" }).waitFor()
+  await page.keyboard.press("Escape")
+
+  // A moment is read in the zone that times are shown in.
+  await page.getByRole("button", { name: "local time" }).click()
+  await go("/streams")
+  await page.keyboard.press("n")
+  const dialog = page.getByRole("dialog", { name: "New stream" })
+  await dialog.getByRole("textbox", { name: "Path" }).fill("soon")
+  await dialog.getByRole("radio", { name: "until …" }).click()
+  await dialog.getByLabel("Expires at, UTC").fill("2100-01-02T03:04:05")
+  await dialog.getByRole("button", { name: /^Create/ }).click()
+  await dialog.waitFor({ state: "detached" })
+  const head = await fetch(`${server.streams}/soon`, { method: "HEAD" })
+  expect(new Date(head.headers.get("stream-expires-at") ?? "").toISOString()).toBe("2100-01-02T03:04:05.000Z")
+  expect(problems).toEqual([])
 })
 
 test("thousands of streams are a list that is read as it is looked at", async () => {

@@ -1,6 +1,9 @@
 const TYPING = 'input, textarea, select, [contenteditable="true"], [data-typing]';
 const MODAL = '[role="dialog"], [role="alertdialog"], [role="menu"]';
 
+/** The key of chords, as it is written on this keyboard. */
+export const CHORD = /Mac|iPhone|iPad/.test(navigator.platform) ? '⌘' : 'Ctrl';
+
 /**
  * The plain key of a shortcut, or null when the key belongs to something else: a field, a dialog,
  * a menu, or a chord of the browser.

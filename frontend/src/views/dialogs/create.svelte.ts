@@ -2,6 +2,7 @@ import { reason } from '$lib/api/errors';
 import { createStream } from '$lib/api/streams';
 import type { CreateRequest, Stream } from '$lib/api/types';
 import type { ForkPoint } from '$lib/state/dialogs.svelte';
+import { prefs } from '$lib/state/prefs.svelte';
 import { fromBase64 } from '$lib/format/bytes';
 import { contentNote, kindOf, type Encoding } from '$lib/format/content';
 import { curl } from '$lib/format/curl';
@@ -96,7 +97,8 @@ export class CreateForm {
       if (this.forkOffset.trim() !== '') request.fork.offset = this.forkOffset.trim();
     }
     if (this.life === 'ttl') request.ttl_seconds = Number(this.ttl);
-    if (this.life === 'until') request.expires_at = new Date(this.until).toISOString();
+    if (this.life === 'until')
+      request.expires_at = new Date(this.until + (prefs.zone.value === 'utc' ? 'Z' : '')).toISOString();
     if (this.closed) request.closed = true;
     if (this.body !== '' && this.#base64) request.body_base64 = this.body.replace(/\s+/g, '');
     else if (this.body !== '') request.body = this.body;
