@@ -1,4 +1,6 @@
+import { execFile } from "node:child_process"
 import { readFileSync } from "node:fs"
+import { promisify } from "node:util"
 import { expect, test } from "vitest"
 import { accessibility } from "../lib/axe"
 import { openPage } from "../lib/browser"
@@ -177,4 +179,26 @@ test("settings are in force at once, and a broken file is reported", async () =>
   await page.getByText("The configuration file is not followed.").waitFor({ state: "detached" })
   await page.getByText("after restart", { exact: true }).waitFor()
   expect((await fetch(`${server.dataUrl}/healthz`, { headers: { Origin: "http://app.test" } })).status).toBe(403)
+})
+
+test("the first commands lead from nothing to a message", async () => {
+  const command = (title: string) => page.getByRole("listitem").filter({ hasText: title }).locator(".code")
+  const paste = async (title: string) => promisify(execFile)("sh", ["-c", await command(title).innerText()])
+  await open("/streams")
+  await paste("Create a stream")
+  await row("hello").click()
+  await page.getByRole("link", { name: "Commands that append" }).click()
+  await page.getByText("No message yet").waitFor()
+  await command("Follow it").filter({ hasText: `${server.streams}/hello?offset=-1&live=sse` }).waitFor()
+  expect(await accessibility(page)).toEqual([])
+  await paste("Append to it")
+  await row('{"n":2}').waitFor()
+
+  // Text is not taken apart, and is sent as what the stream is.
+  await create("notes", "", "text/markdown")
+  await page.evaluate(() => (location.hash = "/s/notes"))
+  await page.getByRole("heading", { name: "notes" }).waitFor()
+  await paste("Append to it")
+  await row("hello").waitFor()
+  expect(problems).toEqual([])
 })

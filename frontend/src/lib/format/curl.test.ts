@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { describe, expect, it } from 'vitest';
-import { curl, curlFollow, curlRepeat, requestCurl, shellQuote } from './curl';
+import { curl, curlAppend, curlFollow, curlRepeat, requestCurl, shellQuote } from './curl';
 import { commandSpans } from './shell';
 
 const utf8 = new TextEncoder();
@@ -24,6 +24,12 @@ describe('curl', () => {
     const { args, input } = run(curlRepeat('http://h/v1/stream/a', 'application/octet-stream', false, bytes));
     expect(args.slice(-2)).toEqual(['--data-binary', '@-']);
     expect(Buffer.from(input, 'base64')).toEqual(Buffer.from(bytes));
+  });
+
+  it('appends two messages where an array is taken apart, else one', () => {
+    expect(run(curlAppend('u', 'application/json', true)).args.slice(-2)).toEqual(['--data-raw', '[{"n":1},{"n":2}]']);
+    const args = ['-X', 'POST', 'u', '-H', 'Content-Type: text/x', '--data-raw', 'hello'];
+    expect(run(curlAppend('u', 'text/x', false)).args).toEqual(args);
   });
 
   it('wraps an array, or the server would take it apart', () => {

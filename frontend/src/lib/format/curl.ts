@@ -38,6 +38,12 @@ export function curlRepeat(url: string, contentType: string, json: boolean, byte
   return curl({ method: 'POST', url, headers: [['Content-Type', contentType]], body });
 }
 
+/** A command that appends something to look at: two messages where an array is taken apart, else one. */
+export function curlAppend(url: string, contentType: string, json: boolean): string {
+  const body = json ? '[{"n":1},{"n":2}]' : 'hello';
+  return curl({ method: 'POST', url, headers: [['Content-Type', contentType]], body });
+}
+
 export function curlFollow(url: string): string {
   return `curl -N ${shellQuote(`${url}?offset=-1&live=sse`)}`;
 }
