@@ -202,3 +202,17 @@ test("the first commands lead from nothing to a message", async () => {
   await row("hello").waitFor()
   expect(problems).toEqual([])
 })
+
+test("the server's own streams are listed when there are no others", async () => {
+  await create("hello")
+  await open("/streams")
+  await row("hello").waitFor()
+  await page.getByRole("switch", { name: "System" }).click()
+  await row("__registry__").waitFor()
+  expect((await fetch(`${server.streams}/hello`, { method: "DELETE" })).status).toBe(204)
+  await row("hello").waitFor({ state: "detached" })
+  await row("__registry__").waitFor()
+  await page.getByRole("switch", { name: "System" }).click()
+  await page.getByText("Nothing here yet").waitFor()
+  expect(problems).toEqual([])
+})
