@@ -78,6 +78,23 @@ test("another browser finds the list as it was left", async () => {
   await other.page.close()
 })
 
+test("a list that is left for a stream is found again as it was", async () => {
+  const names = Array.from({ length: 200 }, (_, i) => String(i).padStart(3, "0"))
+  await Promise.all([...names.map((name) => create(`b/${name}`)), create("a/1"), create("a/2")])
+  await open("/streams")
+  await row("a/").first().click()
+  await page.getByRole("row", { expanded: false }).filter({ hasText: "a/" }).waitFor()
+  await page.keyboard.press("End")
+  await row("199").waitFor()
+  await page.keyboard.press("Enter")
+  await page.getByRole("heading", { name: "199" }).waitFor()
+  await page.goBack()
+  await page.getByRole("row", { selected: true }).filter({ hasText: "199" }).waitFor()
+  await page.keyboard.press("Home")
+  await page.getByRole("row", { expanded: false }).filter({ hasText: "a/" }).waitFor()
+  expect(problems).toEqual([])
+})
+
 test("a path that looks blank can be seen", async () => {
   await create("a/ ")
   await create("\u202etxt.exe")
