@@ -72,6 +72,31 @@ test("an address leads to a message, wherever it is", async () => {
   expect(problems).toEqual([])
 })
 
+test("a paused list is found again where it stood", async () => {
+  const paused = page.getByRole("radio", { name: "Paused", checked: true })
+  const top = () => new URLSearchParams(new URL(page.url()).hash.split("?")[1]).get("top")
+  await message('"n":2999').waitFor()
+  await page.keyboard.press("Space")
+  await paused.waitFor()
+  await expect.poll(top).toMatch(/^29\d\d$/)
+
+  await page.getByRole("grid", { name: "Messages" }).evaluate((list) => (list.scrollTop = 1500 * 28))
+  await expect.poll(top).toBe("1500")
+  await page.reload()
+  await message('"n":1500,').waitFor()
+  await paused.waitFor()
+  await page.getByRole("tab", { name: /^Readers/ }).click()
+  await message('"n":1500,').waitFor({ state: "detached" })
+  await page.getByRole("tab", { name: /^Messages/ }).click()
+  await message('"n":1500,').waitFor()
+  await paused.waitFor()
+
+  await page.getByRole("radio", { name: "Follow" }).click()
+  await message('"n":2999').waitFor()
+  expect(top()).toBe(null)
+  expect(problems).toEqual([])
+})
+
 test("a filter that is wrong says so", async () => {
   await page.getByRole("combobox", { name: "Filter by" }).selectOption("regex")
   await filter().fill("(")
