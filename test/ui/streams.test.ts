@@ -58,7 +58,7 @@ test("another browser finds the list as it was left", async () => {
   await page.keyboard.press("/")
   await page.keyboard.type("orders")
   await row("notes").waitFor({ state: "detached" })
-  const told = page.waitForResponse((r) => r.url().endsWith("/api/memory") && r.request().method() === "PATCH")
+  const told = page.waitForResponse((r) => r.request().method() === "PATCH" && r.request().postData()?.includes('"system"') === true)
   await page.getByRole("switch", { name: "System" }).click()
   await told
   const other = await openPage(browser)
@@ -92,6 +92,25 @@ test("a list that is left for a stream is found again as it was", async () => {
   await page.getByRole("row", { selected: true }).filter({ hasText: "199" }).waitFor()
   await page.keyboard.press("Home")
   await page.getByRole("row", { expanded: false }).filter({ hasText: "a/" }).waitFor()
+  expect(problems).toEqual([])
+})
+
+test("the palette leads back to where one was", async () => {
+  for (const path of ["one", "two", "three"]) await create(path)
+  await open("/streams")
+  for (const path of ["one", "two", "one", "three"]) {
+    await page.evaluate((path) => (location.hash = `/s/${path}`), path)
+    await page.getByRole("heading", { name: path }).waitFor()
+    await page.getByText("No message yet").waitFor()
+  }
+  await page.keyboard.press("Control+k")
+  const dialog = page.getByRole("dialog", { name: "Go to" })
+  const options = dialog.getByRole("option")
+  await dialog.getByText("Recent").waitFor()
+  expect((await options.allInnerTexts()).slice(0, 2).map((text) => text.trim())).toEqual(["one", "two"])
+  expect(await accessibility(page)).toEqual([])
+  await page.keyboard.press("Enter")
+  await page.getByRole("heading", { name: "one" }).waitFor()
   expect(problems).toEqual([])
 })
 

@@ -27,8 +27,8 @@ export const prefs = {
 
 export async function rememberVisit(path: string): Promise<void> {
   await heard; // else the list would begin anew with this one
-  if (prefs.recent.value.includes(path)) return;
-  prefs.recent.value = [path, ...prefs.recent.value].slice(0, RECENT_LIMIT);
+  if (prefs.recent.value[0] === path) return;
+  prefs.recent.value = [path, ...prefs.recent.value.filter((other) => other !== path)].slice(0, RECENT_LIMIT);
 }
 
 export function forgetVisits(paths: readonly string[]): void {
