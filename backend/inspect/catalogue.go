@@ -58,7 +58,7 @@ func (c *catalogue) all(ctx context.Context, db *store.DB) ([]store.Brief, error
 // selection says which streams a list shows, and in what order. Zero values
 // select everything.
 type selection struct {
-	filter string // a glob when it contains a *, else a substring of the path
+	filter string // a glob when it contains a *, else words that the path contains
 	kind   string // json, text or bytes
 	state  string // open, closed, fork or deleted
 	system bool   // include system streams
@@ -87,8 +87,18 @@ func (q *selection) matches(b *store.Brief) bool {
 	case strings.Contains(q.filter, "*"):
 		return protocol.MatchGlob(q.filter, b.Path)
 	default:
-		return strings.Contains(b.Path, q.filter)
+		return hasWords(b.Path, q.filter)
 	}
+}
+
+// hasWords reports whether a path contains all words, which blanks separate.
+func hasWords(path, words string) bool {
+	for word := range strings.SplitSeq(words, " ") {
+		if !strings.Contains(path, word) {
+			return false
+		}
+	}
+	return true
 }
 
 // of returns the selected streams in order. It leaves all as it is.

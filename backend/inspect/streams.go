@@ -13,7 +13,7 @@ import (
 )
 
 type listInput struct {
-	Filter string `query:"filter" doc:"A glob when it contains *, else a substring of the path."`
+	Filter string `query:"filter" doc:"A glob when it contains *, else words that the path contains, separated by blanks."`
 	Kind   string `query:"kind" enum:"json,text,bytes"`
 	State  string `query:"state" enum:"open,closed,fork,deleted"`
 	System bool   `query:"system" doc:"Include system streams."`

@@ -30,6 +30,8 @@ func TestList(t *testing.T) {
 		"desc=true&limit=2":        "z%_ fork",
 		"filter=b/":                "b/1 b/2 b/c/3",
 		"filter=%25_":              "z%_",
+		"filter=3+b/":              "b/c/3",
+		"filter=3+a":               "",
 		"filter=b/*":               "b/1 b/2",
 		"filter=b/**":              "b/1 b/2 b/c/3",
 		"kind=text":                "b/1 b/c/3",

@@ -184,6 +184,12 @@ test("thousands of streams are a list that is read as it is looked at", async ()
   await page.keyboard.press("G")
   await row("many/02499").waitFor()
   await page.getByRole("region", { name: "Selected stream" }).getByText("02499").first().waitFor()
+
+  // Words of which one alone has thousands of hits.
+  await page.keyboard.press("Control+k")
+  await page.getByRole("combobox").fill("many 2468")
+  await page.getByRole("option", { name: "many/02468" }).waitFor()
+  await page.keyboard.press("Escape")
   await create("many/99999")
   await page.getByTestId("stream-count").filter({ hasText: "2,501" }).waitFor()
   await page.getByRole("textbox", { name: "Filter streams" }).fill("many/0123*")

@@ -4560,7 +4560,7 @@ export interface operations {
     listStreams: {
         parameters: {
             query?: {
-                /** @description A glob when it contains *, else a substring of the path. */
+                /** @description A glob when it contains *, else words that the path contains, separated by blanks. */
                 filter?: string;
                 kind?: "json" | "text" | "bytes";
                 state?: "open" | "closed" | "fork" | "deleted";

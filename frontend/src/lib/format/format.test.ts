@@ -67,6 +67,8 @@ describe('matchesFilter', () => {
     ['', 'a/b', true],
     ['a/', 'a/b', true],
     ['B', 'a/b', false],
+    ['b a/', 'a/b', true],
+    ['b c', 'a/b', false],
     ['chat/*/turns', 'chat/4f2a/turns', true],
     ['chat/*/turns', 'chat/a/b/turns', false],
     ['chat/**', 'chat/a/b', true],

@@ -1,9 +1,9 @@
 /**
- * Whether a stream path passes the list filter, as the server decides it: a substring, or a glob
- * when it has a `*`. There `*` stands for one segment or a part of one, `**` for any number.
+ * Whether a stream path passes the list filter, as the server decides it: by words that it contains,
+ * or by a glob when there is a `*`. There `*` stands for one segment or a part of one, `**` for any number.
  */
 export function matchesFilter(path: string, filter: string): boolean {
-  if (!filter.includes('*')) return path.includes(filter);
+  if (!filter.includes('*')) return filter.split(' ').every((word) => path.includes(word));
   return matchSegments(filter.split('/'), path.split('/'));
 }
 
