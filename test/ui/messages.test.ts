@@ -167,6 +167,16 @@ test("a large message opens in part, and whole when asked", async () => {
   await page.getByRole("treeitem").filter({ hasText: "the end" }).waitFor()
   await page.getByRole("tab", { name: "Base64" }).click()
   await page.getByRole("tabpanel", { name: "Body as Base64" }).getByText(/^eyJpdGVtcyI6/).waitFor()
+
+  // Two that differ only where neither opens by itself.
+  await append({ items, last: "another end" }, "big")
+  await open("/s/big?at=1&with=0")
+  await page.getByText("What is shown is the same.").waitFor()
+  await page.getByRole("button", { name: "Load all" }).click()
+  const diff = page.getByRole("textbox", { name: "Message 1 against 0" })
+  await diff.getByText('"another end"').waitFor()
+  await diff.getByText('"the end"').waitFor()
+  expect(await page.getByRole("button", { name: "Load all" }).count()).toBe(0)
 })
 
 test("nothing on the screen is hard to reach or to read", async () => {
