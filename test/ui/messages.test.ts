@@ -182,5 +182,6 @@ test("a large message opens in part, and whole when asked", async () => {
 test("nothing on the screen is hard to reach or to read", async () => {
   await message('"n":2999').click()
   await page.getByRole("region", { name: "Message 2,999" }).waitFor()
+  await page.getByRole("img", { name: "Looking has no side effects" }).waitFor()
   expect(await accessibility(page)).toEqual([])
 })
