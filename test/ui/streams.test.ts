@@ -114,6 +114,15 @@ test("the palette leads back to where one was", async () => {
   expect(problems).toEqual([])
 })
 
+test("the moment of expiry is told in full", async () => {
+  const headers = { "Content-Type": "text/plain", "Stream-TTL": "3600" }
+  expect((await fetch(`${server.streams}/session`, { method: "PUT", headers })).status).toBe(201)
+  await open("/streams")
+  await row("session").getByTitle(/^Expires \d{4}-\d\d-\d\d \d\d:/).waitFor()
+  await row("session").click()
+  await page.getByRole("region", { name: "Selected stream" }).getByTitle(/^Expires \d{4}-/).waitFor()
+})
+
 test("a path that looks blank can be seen", async () => {
   await create("a/ ")
   await create("\u202etxt.exe")
