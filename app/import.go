@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"tailrace/backend/inspect"
@@ -18,29 +19,33 @@ type importCommand struct {
 	folder      `embed:""`
 	Stream      string `arg:"" help:"Path of the stream. One that is not there is created."`
 	File        string `arg:"" help:"The file; - is standard input."`
-	Format      string `enum:"ndjson,raw," default:"" placeholder:"FORMAT" help:"ndjson: a message on each line. raw: bytes, as one message for each MiB. Default ndjson for *.ndjson and *.jsonl, else raw."`
-	ContentType string `placeholder:"TYPE" help:"Of a stream that is created (default application/json for ndjson, else application/octet-stream)."`
+	Format      string `enum:"ndjson,json,raw," default:"" placeholder:"FORMAT" help:"ndjson: a message on each line. json: one array, a message in each element. raw: bytes, as one message for each MiB. Default ndjson for *.ndjson and *.jsonl, json for *.json, else raw."`
+	ContentType string `placeholder:"TYPE" help:"Of a stream that is created (default application/octet-stream for raw, else application/json)."`
 	ID          string `name:"id" placeholder:"TEXT" help:"Append a file that was appended before once more, under this name."`
 	DryRun      bool   `help:"Only read and check the file."`
 }
 
 func (importCommand) Help() string {
-	return `Reads and checks the whole file before anything is appended. A file is appended once, however often it is imported: when an import was interrupted, the same command goes on where it ended. In streams that are not JSON, a line of ndjson is a JSON string, or {"base64":"…"} for bytes that are no text, as export writes them.
+	return `Reads and checks the whole file before anything is appended. A file is appended once, however often it is imported: when an import was interrupted, the same command goes on where it ended. In streams that are not JSON, a line of ndjson and an element of json is a JSON string, or {"base64":"…"} for bytes that are no text, as export writes them.
 
 Examples:
 
     tailrace import orders orders.ndjson
     zcat log.gz | tailrace import logs - --format raw --content-type text/plain
 
-Exit status: 0 done, 1 failed, 2 wrong usage or a line that cannot be a message, 5 the stream is closed or of another kind.`
+Exit status: 0 done, 1 failed, 2 wrong usage or a line or element that cannot be a message, 5 the stream is closed or of another kind.`
 }
 
 func (c *importCommand) Run(inv *invocation) error {
 	format := c.Format
 	if format == "" {
-		format = plain.Raw
-		if name := strings.ToLower(c.File); strings.HasSuffix(name, ".ndjson") || strings.HasSuffix(name, ".jsonl") {
+		switch strings.ToLower(filepath.Ext(c.File)) {
+		case ".ndjson", ".jsonl":
 			format = plain.NDJSON
+		case ".json":
+			format = plain.JSON
+		default:
+			format = plain.Raw
 		}
 	}
 	f, err := openTwice(c.File, inv.Stdin)

@@ -60,6 +60,13 @@ func TestExportAndImport(t *testing.T) {
 			tailrace(exitConflict, "", "export", "nothing-there")
 			tailrace(exitUsage, "", "export", name, "--format", "raw")
 
+			array := filepath.Join(files, name+".json")
+			tailrace(exitOK, "", "export", name, "-o", array, "--format", "json")
+			tailrace(exitOK, "", "import", name+"-array", array)
+			if back, _ := tailrace(exitOK, "", "export", name+"-array"); back != string(file) {
+				t.Errorf("an array came back as %q", back)
+			}
+
 			_, stderr = tailrace(exitUsage, "1\noops\n", "import", name, "-", "--format", "ndjson")
 			want(t, "a bad line", stderr, "line 2", "'o'")
 			tailrace(exitOK, "one\ntwo\n", "import", name+"-text", "-", "--content-type", "text/plain")

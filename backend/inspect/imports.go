@@ -17,10 +17,6 @@ import (
 	"tailrace/backend/protocol"
 )
 
-// importProducer begins the producer ids of imports. The rule is part of it: files
-// that were cut in another way are other appends.
-const importProducer = "import-" + plain.Rule + "-"
-
 // ImportResult is what an import has done, or would do.
 type ImportResult struct {
 	Messages   int64   `json:"messages" doc:"In the file."`
@@ -36,8 +32,8 @@ type ImportResult struct {
 
 type importInput struct {
 	PathInput
-	Format      string `query:"format" enum:"ndjson,raw" required:"true"`
-	ContentType string `query:"content_type" doc:"Of a stream that is not there yet; empty: application/json for ndjson, else application/octet-stream."`
+	Format      string `query:"format" enum:"ndjson,json,raw" required:"true"`
+	ContentType string `query:"content_type" doc:"Of a stream that is not there yet; empty: application/octet-stream for raw, else application/json."`
 	ID          string `query:"id" doc:"Names the content of the file: what was appended under an id is not appended again. Its SHA-256 is a good one, which a dry run tells."`
 	DryRun      bool   `query:"dry_run" doc:"Read and check all of it, and write nothing."`
 
@@ -130,9 +126,11 @@ func (s *Server) newImport(ctx context.Context, in *importInput) (*importing, er
 	if protocol.IsControlPath(in.Path) || in.Path == protocol.RegistryPath {
 		return nil, protocol.ErrReadOnly
 	}
+	// Files that were cut by another rule are other appends.
+	producer := "import-" + plain.Rule(in.Format) + "-" + in.ID
 	r := &importing{
 		s: s, path: in.Path, typ: in.ContentType, dryRun: in.DryRun,
-		producer: protocol.Producer{ID: importProducer + in.ID}, result: ImportResult{DryRun: in.DryRun},
+		producer: protocol.Producer{ID: producer}, result: ImportResult{DryRun: in.DryRun},
 	}
 	if !in.DryRun {
 		if in.ID == "" {
@@ -148,9 +146,9 @@ func (s *Server) newImport(ctx context.Context, in *importInput) (*importing, er
 	case errors.Is(err, protocol.ErrNotFound):
 		r.missing = true
 		if r.typ == "" {
-			r.typ = protocol.DefaultContentType
-			if in.Format == plain.NDJSON {
-				r.typ = "application/json"
+			r.typ = "application/json"
+			if in.Format == plain.Raw {
+				r.typ = protocol.DefaultContentType
 			}
 		}
 		if err := protocol.CheckHeaderValue("content_type", r.typ, s.o.Limits); err != nil {
@@ -213,10 +211,10 @@ func (r *importing) append(p protocol.Payload) error {
 // explain says what went wrong and what is in the stream already.
 func (r *importing) explain(err error) error {
 	status := http.StatusBadRequest
-	var line *plain.LineError
+	var place *plain.PlaceError
 	var known huma.StatusError
 	switch {
-	case errors.As(err, &line):
+	case errors.As(err, &place):
 	case errors.Is(err, errBrokeOff):
 		err = errBrokeOff
 	case errors.As(problem(err), &known):

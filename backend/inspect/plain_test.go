@@ -201,13 +201,16 @@ func TestImportIsTheInverse(t *testing.T) {
 	for i := range 5000 {
 		many = append(many, fmt.Sprintf(`{"n":%d,"pad":%q}`, i, strings.Repeat("x", i%300)))
 	}
-	p.create("j", "application/json", `[{"n":9007199254740993},[1,2],"a"]`, "["+strings.Join(many, ",")+"]")
+	p.create("j", "application/json", `[{"n":9007199254740993},[1.0, 2],"]\""]`, "["+strings.Join(many, ",")+"]")
 	p.create("t", "text/plain; charset=utf-8", "one\n", "zwei \"ä\"\u2028\n")
 	p.create("b", "application/octet-stream", "\xff\x00", "text")
 	for _, tt := range []struct{ from, format, contentType string }{
 		{"j", "ndjson", "application/json"},
 		{"t", "ndjson", "text/plain; charset=utf-8"},
 		{"b", "ndjson", "application/octet-stream"},
+		{"j", "json", "application/json"},
+		{"t", "json", "text/plain; charset=utf-8"},
+		{"b", "json", "application/octet-stream"},
 		{"t", "raw", "text/plain; charset=utf-8"},
 		{"b", "raw", "application/octet-stream"},
 	} {
@@ -237,7 +240,7 @@ func TestImportIsTheInverse(t *testing.T) {
 			var was, is Stream
 			p.call("GET", of(tt.from, ""), "", 200, &was)
 			p.call("GET", of(to, ""), "", 200, &is)
-			if is.ContentType != was.ContentType || is.Bytes != was.Bytes || tt.format == "ndjson" && is.Messages != was.Messages {
+			if is.ContentType != was.ContentType || is.Bytes != was.Bytes || tt.format != "raw" && is.Messages != was.Messages {
 				t.Errorf("the stream is %+v instead of %+v", is, was)
 			}
 			_, other, _ := p.imports(to, "format="+tt.format+"&id=two", file)
@@ -252,6 +255,7 @@ func TestImportIsRefused(t *testing.T) {
 	p := newPage(t)
 	p.create("j", "application/json")
 	p.create("t", "text/plain")
+	p.create("k", "application/json")
 	p.create("closed", "application/json")
 	p.call("POST", of("closed", "/close"), "", 200, nil)
 	good := strings.Repeat("1\n", 1500)
@@ -270,6 +274,18 @@ func TestImportIsRefused(t *testing.T) {
 		"half a pair":              {"t", "format=ndjson&id=c", `"\ud800"`, 400, "line 1: half of a surrogate pair", 1},
 		"an empty message":         {"t", "format=ndjson&id=c", `""`, 400, "line 1: ", 1},
 		"bad base64":               {"t", "format=ndjson&id=c", `{"base64":"?"}`, 400, "line 1: base64", 1},
+		"a bad element":            {"j", "format=json&id=d", `[1,{"a":}]`, 400, `element 2: body: invalid JSON: '}' at byte 5; expected a value; nothing was appended`, 1000},
+		"no comma":                 {"j", "format=json&id=d", "[1 2]", 400, "element 1: ", 1000},
+		"a comma too many":         {"j", "format=json&id=d", "[1,]", 400, "element 2: ", 1000},
+		"brackets that differ":     {"j", "format=json&id=d", `[{"a":1],2]`, 400, "element 1: ", 1000},
+		"an element that is none":  {"j", "format=json&id=d", "[}]", 400, "element 1: ", 1000},
+		"lines as an array":        {"j", "format=json&id=d", "{}\n{}\n", 400, "no array: the file begins with '{'; with a message on each line it is ndjson", 1000},
+		"nothing as an array":      {"j", "format=json&id=d", " \n", 400, "no array: the file is empty", 1000},
+		"behind the array":         {"j", "format=json&id=d", "[1,2]\n[3]", 400, "behind the array: '['; a file holds one array, and nothing else; nothing was appended", 1000},
+		"behind an empty array":    {"j", "format=json&id=d", "[]]", 400, "behind the array: ']'", 1000},
+		"an array that breaks off": {"k", "format=json&id=d", "[" + strings.Repeat("1,", 1500), 400, "element 1501: the file ends within the array; the first 1000 messages of the file have been appended", 1000},
+		"a string that breaks off": {"j", "format=json&id=d", `["a\"]`, 400, "element 1: the file ends within the array", 1000},
+		"an element that is 17":    {"t", "format=json&id=d", `[17]`, 400, "element 1: a message of a stream that is not JSON is a string", 1},
 		"raw bytes as JSON":        {"j", "format=raw&id=a", "1", 400, "import ndjson", 1000},
 		"no id":                    {"j", "format=ndjson", "1", 400, "id: ", 1000},
 		"a closed stream":          {"closed", "format=ndjson&id=a", "1", 409, "closed at offset 0000000000000000_0000000000000000; nothing was appended", 0},
@@ -286,7 +302,7 @@ func TestImportIsRefused(t *testing.T) {
 			}
 		})
 	}
-	for path, want := range map[string]int64{"j": 1000, "t": 1} {
+	for path, want := range map[string]int64{"j": 1000, "k": 1000, "t": 1} {
 		var s Stream
 		if p.call("GET", of(path, ""), "", 200, &s); s.Messages != want {
 			t.Errorf("%s has %d messages, want %d", path, s.Messages, want)
@@ -294,6 +310,14 @@ func TestImportIsRefused(t *testing.T) {
 	}
 	// The line mended, the rest follows what is there.
 	if _, r, text := p.imports("j", "format=ndjson&id=b", good+"2\n"); r.Duplicates != 1000 || r.Appended != 501 {
+		t.Error(text)
+	}
+	array := "[" + strings.Repeat("1,", 1500) + "2]"
+	if _, r, text := p.imports("k", "format=json&id=d", array); r.Duplicates != 1000 || r.Appended != 501 {
+		t.Error(text)
+	}
+	// Read in another way, the same file is something else.
+	if _, r, text := p.imports("k", "format=ndjson&id=d", array); r.Appended != 1 {
 		t.Error(text)
 	}
 	if res := p.send("GET", of("new", ""), ""); res.StatusCode != 404 {

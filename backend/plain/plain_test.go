@@ -43,13 +43,19 @@ func FuzzReader(f *testing.F) {
 	f.Add([]byte("\"text\"\n{\"base64\":\"/wA=\"}\n"), uint8(1))
 	f.Add([]byte("\xef\xbb\xbf\"\\ud83d\\ude00\"\n\"\\ud83d\"\n"), uint8(1))
 	f.Add([]byte("plain \xf0\x9f\x98\x80 text"), uint8(2))
+	f.Add([]byte(" [ {\"a\": [1, 2]} ,\n9007199254740993, \"]\\\"\", 1.0 ]\n"), uint8(3))
+	f.Add([]byte("[\n{\"base64\":\"/wA=\"},\n\"text\"\n]\n"), uint8(4))
 	f.Fuzz(func(t *testing.T, file []byte, way uint8) {
 		kind, format := protocol.KindJSON, NDJSON
-		switch way % 3 {
+		switch way % 5 {
 		case 1:
 			kind = protocol.KindBytes
 		case 2:
 			kind, format = protocol.KindText, Raw
+		case 3:
+			format = JSON
+		case 4:
+			kind, format = protocol.KindBytes, JSON
 		}
 		appends, failed := cut(t, bytes.NewReader(file), format, kind)
 		other, why := cut(t, iotest.OneByteReader(bytes.NewReader(file)), format, kind)
@@ -99,6 +105,9 @@ func TestRule(t *testing.T) {
 		"many small values":    {strings.Repeat("1\n", 2500), NDJSON, protocol.KindJSON, []string{"1000/1999", "1000/1999", "500/999"}},
 		"larger values":        {strings.Repeat(`"`+strings.Repeat("x", 99_998)+"\"\n", 4), NDJSON, protocol.KindJSON, []string{"2/200001", "2/200001"}},
 		"a value of its own":   {"1\n\"" + strings.Repeat("x", 300_000) + "\"\n2\n", NDJSON, protocol.KindJSON, []string{"1/1", "1/300002", "1/1"}},
+		"small elements":       {"[" + strings.Repeat("1, ", 2500) + "1]", JSON, protocol.KindJSON, []string{"1000/1999", "1000/1999", "501/1001"}},
+		"elements as strings":  {"[\"ab\",\n\"c\"]", JSON, protocol.KindText, []string{"1/2", "1/1"}},
+		"an array of nothing":  {"\xef\xbb\xbf [ ]\n", JSON, protocol.KindJSON, nil},
 		"strings":              {"\"ab\"\n\"c\"", NDJSON, protocol.KindText, []string{"1/2", "1/1"}},
 		"bytes":                {strings.Repeat("\xff", 1<<20+1), Raw, protocol.KindBytes, []string{"1/1048576", "1/1"}},
 		"no cut in characters": {"a" + strings.Repeat("é", 1<<20), Raw, protocol.KindText, []string{"1/1048575", "1/1048576", "1/2"}},
@@ -111,7 +120,7 @@ func TestRule(t *testing.T) {
 			}
 		})
 	}
-	if Rule != "1" {
+	if Rule(NDJSON) != "1" || Rule(Raw) != "1" || Rule(JSON) != "1a" {
 		t.Error("another rule: write the cuts of that one above")
 	}
 }
@@ -120,23 +129,32 @@ func TestRule(t *testing.T) {
 // again, with more behind it.
 func TestReadingFails(t *testing.T) {
 	unplugged := errors.New("unplugged")
-	for name, format := range map[string]string{"lines": NDJSON, "pieces": Raw} {
-		kind := protocol.KindJSON
-		if format == Raw {
+	for name, format := range map[string]string{"lines": NDJSON, "elements": JSON, "pieces": Raw} {
+		kind, file := protocol.KindJSON, "1\n2\n"
+		switch format {
+		case JSON:
+			file = "[1,2,"
+		case Raw:
 			kind = protocol.KindText
 		}
-		appends, failed := cut(t, io.MultiReader(strings.NewReader("1\n2\n"), iotest.ErrReader(unplugged)), format, kind)
+		appends, failed := cut(t, io.MultiReader(strings.NewReader(file), iotest.ErrReader(unplugged)), format, kind)
 		if len(appends) != 0 || failed != unplugged.Error() {
 			t.Errorf("%s: %v, %s", name, appends, failed)
 		}
 	}
 	limits := protocol.DefaultLimits()
 	limits.BodyBytes = 100
-	r, err := NewReader(strings.NewReader("1\n\""+strings.Repeat("x", 1000)+"\""), NDJSON, protocol.KindJSON, limits)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if p, err := r.Next(); err == nil || !strings.Contains(err.Error(), "line 2: over the limit max_body_bytes (100)") {
-		t.Errorf("%v, %v", p, err)
+	large := "\"" + strings.Repeat("x", 1000)
+	for format, tt := range map[string]struct{ file, place string }{
+		NDJSON: {"1\n" + large, "line 2"},
+		JSON:   {"[1," + large, "element 2"},
+	} {
+		r, err := NewReader(strings.NewReader(tt.file), format, protocol.KindJSON, limits)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if p, err := r.Next(); err == nil || !strings.Contains(err.Error(), tt.place+": over the limit max_body_bytes (100)") {
+			t.Errorf("%v, %v", p, err)
+		}
 	}
 }

@@ -23,17 +23,23 @@ const (
 	pieceBytes     = 1 << 20   // raw bytes
 )
 
-// Rule names the way in which files are cut into appends.
-const Rule = "1"
-
-// LineError says which line of a file cannot be a message.
-type LineError struct {
-	Line int64 // counted from 1
-	Err  error
+// Rule names the way in which files of a format are cut into appends. A file that
+// can be read in two formats is other appends in each.
+func Rule(format string) string {
+	if format == JSON {
+		return "1a"
+	}
+	return "1"
 }
 
-func (e *LineError) Error() string { return fmt.Sprintf("line %d: %v", e.Line, e.Err) }
-func (e *LineError) Unwrap() error { return e.Err }
+// PlaceError says which line or element of a file cannot be a message.
+type PlaceError struct {
+	Place string
+	Err   error
+}
+
+func (e *PlaceError) Error() string { return e.Place + ": " + e.Err.Error() }
+func (e *PlaceError) Unwrap() error { return e.Err }
 
 // Reader cuts a file into appends.
 type Reader struct {
@@ -43,26 +49,33 @@ type Reader struct {
 	kind   protocol.Kind
 	limits protocol.Limits
 	next   func() (protocol.Payload, error)
-	line   int64
-	held   *protocol.Payload // a message that did not fit any more
-	rest   []byte            // of raw text: an unfinished character
+	text   func() ([]byte, error) // the JSON text of the next message
+	unit   string                 // what holds one: a line, or an element
+	place  int64                  // of the latest unit, counted from 1
+	closed bool                   // the array has ended
+	held   *protocol.Payload      // a message that did not fit any more
+	rest   []byte                 // of raw text: an unfinished character
 }
 
 // NewReader begins a file that goes into a stream of a kind.
 func NewReader(in io.Reader, format string, k protocol.Kind, l protocol.Limits) (*Reader, error) {
 	r := &Reader{sum: sha256.New(), kind: k, limits: l}
 	r.in = bufio.NewReaderSize(io.TeeReader(in, writerFunc(r.count)), 64<<10)
-	switch {
-	case format == NDJSON && k == protocol.KindJSON:
+	r.next = r.nextString
+	if k == protocol.KindJSON {
 		r.next = r.nextValues
+	}
+	switch {
 	case format == NDJSON:
-		r.next = r.nextString
+		r.text, r.unit = r.nextLine, "line"
+	case format == JSON:
+		r.text, r.unit = r.nextElement, "element"
 	case format == Raw && k != protocol.KindJSON:
 		r.next = r.nextPiece
 	case format == Raw:
-		return nil, &FormatError{"raw bytes are no JSON messages; import ndjson into a JSON stream"}
+		return nil, &FormatError{"raw bytes are no JSON messages; import ndjson or json into a JSON stream"}
 	default:
-		return nil, &FormatError{fmt.Sprintf("%q cannot be imported; use ndjson or raw", format)}
+		return nil, &FormatError{fmt.Sprintf("%q cannot be imported; use ndjson, json or raw", format)}
 	}
 	return r, nil
 }
@@ -73,8 +86,8 @@ func (r *Reader) count(p []byte) error {
 	return nil
 }
 
-// Next returns the payload of the next append, io.EOF at the end. A line that
-// cannot be a message fails with a *[LineError].
+// Next returns the payload of the next append, io.EOF at the end. A line or an
+// element that cannot be a message fails with a *[PlaceError].
 func (r *Reader) Next() (protocol.Payload, error) {
 	p, err := r.next()
 	r.total.Messages += int64(p.Messages())
@@ -88,19 +101,32 @@ func (r *Reader) Summary() Summary {
 	return s
 }
 
+// wrong says where the text is that was read last.
+func (r *Reader) wrong(err error) error {
+	return &PlaceError{fmt.Sprintf("%s %d", r.unit, r.place), err}
+}
+
+// most is how long the text of a message can be.
+func (r *Reader) most() int64 {
+	if r.kind != protocol.KindJSON {
+		return 6*r.limits.BodyBytes + 64 // as a string, escaped
+	}
+	return r.limits.BodyBytes
+}
+
+// byteOrderMark may stand before the text of a file.
+const byteOrderMark = "\xef\xbb\xbf"
+
 // nextLine returns the next line that is not blank.
 func (r *Reader) nextLine() ([]byte, error) {
-	most := r.limits.BodyBytes
-	if r.kind != protocol.KindJSON {
-		most = 6*most + 64 // as a string, escaped
-	}
 	for {
+		r.place++
 		var line []byte
 		for {
 			part, err := r.in.ReadSlice('\n')
 			line = append(line, part...)
-			if int64(len(line)) > most+2 {
-				return nil, &LineError{r.line + 1, r.tooLarge()}
+			if int64(len(line)) > r.most()+2 {
+				return nil, r.wrong(r.tooLarge())
 			}
 			if err == io.EOF && len(line) > 0 {
 				break // the last one, which nothing ends
@@ -112,8 +138,8 @@ func (r *Reader) nextLine() ([]byte, error) {
 				return nil, err
 			}
 		}
-		if r.line++; r.line == 1 {
-			line = bytes.TrimPrefix(line, []byte("\xef\xbb\xbf"))
+		if r.place == 1 {
+			line = bytes.TrimPrefix(line, []byte(byteOrderMark))
 		}
 		if line = bytes.Trim(line, " \t\r\n"); len(line) > 0 {
 			return line, nil
@@ -130,16 +156,16 @@ func (r *Reader) nextValues() (all protocol.Payload, err error) {
 	for {
 		one := r.held
 		if r.held = nil; one == nil {
-			line, err := r.nextLine()
+			text, err := r.text()
 			if err != nil {
 				return r.last(all, err)
 			}
-			p, err := protocol.FrameValue(line, r.limits)
+			p, err := protocol.FrameValue(text, r.limits)
 			if err == nil && int64(len(p.Data)) > r.limits.BodyBytes {
 				err = r.tooLarge()
 			}
 			if err != nil {
-				return r.last(all, &LineError{r.line, err})
+				return r.last(all, r.wrong(err))
 			}
 			one = &p
 		}
@@ -159,8 +185,7 @@ func (r *Reader) nextValues() (all protocol.Payload, err error) {
 }
 
 // last returns what has been gathered at the end of the file. Before anything else
-// that ends the reading it is dropped: the file with its line mended, or sent to
-// its end, makes another append of it.
+// that ends the reading it is dropped: the file mended, or sent to its end, makes another append of it.
 func (r *Reader) last(all protocol.Payload, err error) (protocol.Payload, error) {
 	if err == io.EOF && all.Messages() > 0 {
 		return all, nil // EOF again comes next
@@ -172,11 +197,11 @@ var errNoString = errors.New(`a message of a stream that is not JSON is a string
 
 // nextString reads one message that was written as a JSON value.
 func (r *Reader) nextString() (protocol.Payload, error) {
-	line, err := r.nextLine()
+	text, err := r.text()
 	if err != nil {
 		return protocol.Payload{}, err
 	}
-	data, err := unpack(line, r.limits)
+	data, err := unpack(text, r.limits)
 	if err == nil && len(data) == 0 {
 		err = errors.New("a message has at least one byte")
 	}
@@ -184,30 +209,30 @@ func (r *Reader) nextString() (protocol.Payload, error) {
 		err = r.tooLarge()
 	}
 	if err != nil {
-		return protocol.Payload{}, &LineError{r.line, err}
+		return protocol.Payload{}, r.wrong(err)
 	}
 	return protocol.Payload{Data: data, Sizes: []int{len(data)}}, nil
 }
 
-func unpack(line []byte, l protocol.Limits) ([]byte, error) {
-	if _, err := protocol.FrameValue(line, l); err != nil {
+func unpack(value []byte, l protocol.Limits) ([]byte, error) {
+	if _, err := protocol.FrameValue(value, l); err != nil {
 		return nil, err
 	}
-	if line[0] == '"' {
+	if value[0] == '"' {
 		var text string
-		if err := json.Unmarshal(line, &text); err != nil {
+		if err := json.Unmarshal(value, &text); err != nil {
 			return nil, errNoString
 		}
 		const replacement = "\ufffd" // what Go makes of half a pair
-		if strings.Count(text, replacement) > bytes.Count(line, []byte(replacement))+bytes.Count(bytes.ToLower(line), []byte(`\ufffd`)) {
+		if strings.Count(text, replacement) > bytes.Count(value, []byte(replacement))+bytes.Count(bytes.ToLower(value), []byte(`\ufffd`)) {
 			return nil, errors.New("half of a surrogate pair is no character; write bytes that are no text as base64")
 		}
 		return []byte(text), nil
 	}
 	var p packed
-	d := json.NewDecoder(bytes.NewReader(line))
+	d := json.NewDecoder(bytes.NewReader(value))
 	d.DisallowUnknownFields()
-	if line[0] != '{' || d.Decode(&p) != nil || p.Base64 == nil {
+	if value[0] != '{' || d.Decode(&p) != nil || p.Base64 == nil {
 		return nil, errNoString
 	}
 	data, err := base64.StdEncoding.DecodeString(*p.Base64)

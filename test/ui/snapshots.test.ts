@@ -209,6 +209,20 @@ test("messages are exported with their checksum, and imported once", async () =>
   }
   expect(await (await fetch(`${server.streams}/copy`)).text()).toBe('[{"id":9007199254740993},{"id":3}]')
 
+  // A file that is an array is read as one.
+  const array = join(dir, "numbers.json")
+  writeFileSync(array, '[\n{"id":9007199254740993},\n1.0\n]\n')
+  await page.getByRole("button", { name: "Import a file" }).click()
+  const list = page.getByRole("dialog", { name: "Import a file" })
+  await list.getByLabel("File").setInputFiles(array)
+  await list.getByRole("textbox", { name: "Into stream" }).fill("list")
+  await list.getByRole("button", { name: "Check the file" }).click()
+  await list.getByText("2 messages").waitFor()
+  await list.getByRole("button", { name: "Import" }).click()
+  await page.getByText("Imported 2 messages into list").waitFor()
+  await list.waitFor({ state: "detached" })
+  expect(await (await fetch(`${server.streams}/list`)).text()).toBe('[{"id":9007199254740993},1.0]')
+
   writeFileSync(file, '{"id":4}\n{"id":}\n')
   await page.getByRole("button", { name: "Import a file" }).click()
   const add = page.getByRole("dialog", { name: "Import a file" })

@@ -4770,8 +4770,8 @@ export interface operations {
     importFile: {
         parameters: {
             query: {
-                format: "ndjson" | "raw";
-                /** @description Of a stream that is not there yet; empty: application/json for ndjson, else application/octet-stream. */
+                format: "ndjson" | "json" | "raw";
+                /** @description Of a stream that is not there yet; empty: application/octet-stream for raw, else application/json. */
                 content_type?: string;
                 /** @description Names the content of the file: what was appended under an id is not appended again. Its SHA-256 is a good one, which a dry run tells. */
                 id?: string;
