@@ -36,6 +36,7 @@ test("requests say why, follow live, and keep no secret", async () => {
   await rows.getByText("order-api: seq 0 ≤ last 0").waitFor()
   await rows.getByText("order-api: epoch 3 is fenced by epoch 4").waitFor()
   expect(await rows.count()).toBe(9)
+  expect(await rows.filter({ has: page.getByRole("gridcell", { name: "node", exact: true }) }).count()).toBe(8)
   expect(await accessibility(page)).toEqual([])
 
   // What comes appears on top.

@@ -1,4 +1,5 @@
 import type { LiveReader } from '$lib/api/types';
+import { agentName } from '$lib/format/agent';
 import { formatSpan } from '$lib/format/time';
 
 const SLOW_SECONDS = 1;
@@ -15,14 +16,7 @@ export function lagWords({ messages, seconds }: LiveReader): string {
   return seconds < FAR_SECONDS ? `${seconds.toFixed(1)} s` : formatSpan(seconds * 1000);
 }
 
-/** Who reads: the program, else the first part of its User-Agent, else the address. */
+/** Who reads: the program, else what its User-Agent calls it, else the address. */
 export function who({ process, agent, remote }: LiveReader): string {
   return process?.name || agentName(agent) || remote;
-}
-
-/** Browsers all call themselves Mozilla; what they are comes later. */
-function agentName(agent: string): string {
-  const browser = /(Firefox|Edg|Chrome|Safari)\//.exec(agent)?.[1];
-  if (agent.startsWith('Mozilla/') && browser !== undefined) return browser === 'Edg' ? 'Edge' : browser;
-  return agent.split(/[\s/]/)[0] ?? '';
 }
