@@ -7,8 +7,8 @@
 // bytes: numbers keep their digits. Only line ends between the tokens of a message
 // become spaces in NDJSON, where they would end the line.
 //
-// Coming in there are all but CSV. A file is always cut into the same
-// appends, so that numbering them makes an import idempotent.
+// Coming in there are NDJSON, JSON arrays and raw bytes. A file is always cut into
+// the same appends, so that numbering them makes an import idempotent.
 //
 // Everything is streamed: memory is that of one message or one append. The package
 // starts no goroutines.

@@ -185,7 +185,8 @@ func (r *Reader) nextValues() (all protocol.Payload, err error) {
 }
 
 // last returns what has been gathered at the end of the file. Before anything else
-// that ends the reading it is dropped: the file mended, or sent to its end, makes another append of it.
+// that ends the reading it is dropped: the file mended, or sent to its end, makes
+// another append of it.
 func (r *Reader) last(all protocol.Payload, err error) (protocol.Payload, error) {
 	if err == io.EOF && all.Messages() > 0 {
 		return all, nil // EOF again comes next
