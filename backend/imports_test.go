@@ -27,6 +27,7 @@ var layer = map[string]int{
 	"backend/update":           0,
 	"bench":                    1,
 	"backend/access":           1,
+	"backend/wire":             1,
 	"backend/demo":             1,
 	"backend/fault":            1,
 	"backend/lint":             2,

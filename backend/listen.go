@@ -15,13 +15,22 @@ import (
 	"tailrace/backend/config"
 	"tailrace/backend/localca"
 	"tailrace/backend/port"
+	"tailrace/backend/server"
+	"tailrace/backend/wire"
 )
 
 // listener is a bound port and its server.
 type listener struct {
 	net.Listener
 	tls    bool // answers TLS, too
-	server *http.Server
+	server httpServer
+}
+
+// httpServer is what serves a listener: an *http.Server, or what stands before it.
+type httpServer interface {
+	Serve(net.Listener) error
+	Shutdown(context.Context) error
+	Close() error
 }
 
 // listenData binds the data listener. The default address means this machine in
@@ -109,7 +118,7 @@ func newServer(base context.Context, h http.Handler, log *slog.Logger) *http.Ser
 // newDataServer also speaks HTTP/2, over TLS and, to clients that know
 // beforehand, without. There, deadlines of a response are those of its stream: a
 // slow reader holds up nobody else on its connection.
-func newDataServer(base context.Context, h http.Handler, log *slog.Logger) *http.Server {
+func newDataServer(base context.Context, h http.Handler, log *slog.Logger) *wire.Server {
 	s := newServer(base, h, log)
 	s.Protocols = new(http.Protocols)
 	s.Protocols.SetHTTP1(true)
@@ -123,7 +132,7 @@ func newDataServer(base context.Context, h http.Handler, log *slog.Logger) *http
 		PingTimeout:      15 * time.Second,
 		WriteByteTimeout: time.Minute,
 	}
-	return s
+	return wire.New(wire.Options{HTTP: s, Waits: server.Waits})
 }
 
 // url is how this machine reaches the listener; an address that stands for all

@@ -154,23 +154,28 @@ func (l *Listener) sniff(conn net.Conn) {
 		_ = conn.Close() // silent, gone, or closed by Close
 		return
 	}
-	begun := net.Conn(&begunConn{Conn: conn, first: first[:]})
+	begun := Begun(conn, first[:])
 	if first[0] == recordTypeHandshake {
 		begun = tls.Server(begun, l.tls)
 	}
 	l.handOver(accepted{conn: begun})
 }
 
-// begunConn is a connection whose first byte has been read.
+// Begun is a connection of which something has been read already: that is what it
+// gives first.
+func Begun(conn net.Conn, read []byte) net.Conn { return &begunConn{Conn: conn, read: read} }
+
 type begunConn struct {
 	net.Conn
-	first []byte // what has been read and not been returned
+	read []byte // and not been returned
 }
 
 func (c *begunConn) Read(b []byte) (int, error) {
-	if len(c.first) > 0 && len(b) > 0 {
-		n := copy(b, c.first)
-		c.first = c.first[n:]
+	if len(c.read) > 0 && len(b) > 0 {
+		n := copy(b, c.read)
+		if c.read = c.read[n:]; len(c.read) == 0 {
+			c.read = nil // what it is part of may be large
+		}
 		return n, nil
 	}
 	return c.Conn.Read(b)

@@ -34,8 +34,9 @@ func (s *Server) bodyWithin(w http.ResponseWriter, r *http.Request, limit *proto
 	if encoding != "" && !strings.EqualFold(encoding, "identity") {
 		return nil, errEncoded
 	}
-	paced := &pacedReader{
-		r: http.MaxBytesReader(inner(w), r.Body, limit.Max), rc: http.NewResponseController(w), pause: s.o.BodyTimeout,
+	paced := &pacedReader{r: r.Body, rc: http.NewResponseController(w), pause: s.o.BodyTimeout}
+	if r.ContentLength < 0 {
+		paced.r = http.MaxBytesReader(inner(w), r.Body, limit.Max)
 	}
 	data, err := readAll(paced, r.ContentLength)
 	var tooLarge *http.MaxBytesError

@@ -110,6 +110,11 @@ func parseRead(rawQuery string) (readRequest, error) {
 	return req, nil
 }
 
+// Waits reports whether a request may wait for data.
+func Waits(r *http.Request) bool {
+	return r.Method == http.MethodGet && strings.Contains(r.URL.RawQuery, protocol.QueryLive+"=")
+}
+
 // startOf is the position that an offset means in a stream.
 func startOf(st *engine.State, q protocol.OffsetQuery) (int64, error) {
 	switch {

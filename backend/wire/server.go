@@ -1,0 +1,197 @@
+package wire
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"net"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"tailrace/backend/port"
+)
+
+// Options of a server.
+type Options struct {
+	// HTTP answers what is not plain. Its Handler, BaseContext, IdleTimeout,
+	// ReadHeaderTimeout and ErrorLog hold for all requests; none may be missing.
+	HTTP *http.Server
+	// Waits tells which requests may take long: their context ends when the client
+	// goes.
+	Waits func(*http.Request) bool
+}
+
+// Server serves one listener.
+type Server struct {
+	o       Options
+	base    context.Context //nolint:containedctx // what requests of this listener derive from
+	closing atomic.Bool
+	running sync.WaitGroup // connections, and what Serve starts
+
+	mu    sync.Mutex
+	conns map[*conn]struct{}
+}
+
+// New returns a server.
+func New(o Options) *Server { return &Server{o: o, conns: map[*conn]struct{}{}} }
+
+// Serve answers the connections of l until the server is closed, and then returns
+// http.ErrServerClosed.
+func (s *Server) Serve(l net.Listener) error {
+	s.base = s.o.HTTP.BaseContext(l)
+	rest := &remainder{Listener: l, ready: make(chan accepted), done: make(chan struct{})}
+	s.running.Go(func() { s.accept(l, rest) })
+	s.running.Go(func() { s.sweep(rest.done) })
+	defer rest.end()
+	return s.o.HTTP.Serve(rest)
+}
+
+// Shutdown stops accepting, closes the connections on which nothing is asked, and
+// waits for the requests under way until ctx ends.
+func (s *Server) Shutdown(ctx context.Context) error {
+	s.closing.Store(true)
+	s.each(func(c *conn) {
+		if c.state.CompareAndSwap(idle, ended) {
+			_ = c.net.Close() // nobody waits for it
+		}
+	})
+	err := s.o.HTTP.Shutdown(ctx)
+	done := make(chan struct{})
+	go func() {
+		s.running.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+		return err
+	case <-ctx.Done():
+		return errors.Join(err, ctx.Err())
+	}
+}
+
+// Close closes all connections.
+func (s *Server) Close() error {
+	s.closing.Store(true)
+	s.each(func(c *conn) { _ = c.net.Close() }) // its request fails
+	return s.o.HTTP.Close()
+}
+
+func (s *Server) each(do func(*conn)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for c := range s.conns {
+		do(c)
+	}
+}
+
+// accept takes plain connections and leaves the others, and errors, to net/http:
+// it waits before it accepts again where that can help.
+func (s *Server) accept(l net.Listener, rest *remainder) {
+	for {
+		nc, err := l.Accept()
+		if err == nil {
+			if _, secure := nc.(*tls.Conn); !secure {
+				s.begin(nc, rest)
+				continue
+			}
+		}
+		if !rest.put(accepted{nc, err}) || errors.Is(err, net.ErrClosed) {
+			return
+		}
+	}
+}
+
+// begin serves a connection.
+func (s *Server) begin(nc net.Conn, rest *remainder) {
+	c := newConn(s, nc)
+	s.mu.Lock()
+	s.conns[c] = struct{}{}
+	s.mu.Unlock()
+	// A connection that Shutdown has not seen sees that it has begun.
+	if s.closing.Load() {
+		s.forget(c)
+		_ = nc.Close() // nobody waits for it
+		return
+	}
+	s.running.Go(func() {
+		if c.serve() {
+			s.forget(c)
+			rest.put(accepted{conn: port.Begun(nc, c.unread())})
+			return
+		}
+		s.forget(c)
+		_ = nc.Close() // whoever it belonged to has gone, or was told
+	})
+}
+
+func (s *Server) forget(c *conn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.conns, c)
+}
+
+// sweep closes connections on which nothing has been asked for IdleTimeout.
+func (s *Server) sweep(done <-chan struct{}) {
+	every := time.NewTicker(s.o.HTTP.IdleTimeout / 8)
+	defer every.Stop()
+	for {
+		select {
+		case <-done:
+			return
+		case now := <-every.C:
+			s.each(func(c *conn) {
+				if now.UnixNano()-c.since.Load() > int64(s.o.HTTP.IdleTimeout) && c.state.CompareAndSwap(idle, ended) {
+					_ = c.net.Close() // nobody waits for it
+				}
+			})
+		}
+	}
+}
+
+// accepted is a result of Accept.
+type accepted struct {
+	conn net.Conn
+	err  error
+}
+
+// remainder is the listener that net/http sees.
+type remainder struct {
+	net.Listener
+	ready chan accepted
+	done  chan struct{}
+	close sync.Once
+}
+
+// put hands a connection or an error to net/http, and reports whether somebody
+// still takes it.
+func (r *remainder) put(a accepted) bool {
+	select {
+	case r.ready <- a:
+		return true
+	case <-r.done:
+		if a.conn != nil {
+			_ = a.conn.Close() // nobody waits for it
+		}
+		return false
+	}
+}
+
+// Accept implements net.Listener.
+func (r *remainder) Accept() (net.Conn, error) {
+	select {
+	case a := <-r.ready:
+		return a.conn, a.err
+	case <-r.done:
+		return nil, net.ErrClosed
+	}
+}
+
+// Close implements net.Listener.
+func (r *remainder) Close() error {
+	r.end()
+	return r.Listener.Close()
+}
+
+func (r *remainder) end() { r.close.Do(func() { close(r.done) }) }
