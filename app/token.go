@@ -28,7 +28,7 @@ Examples:
     tailrace token create --name ci --access append --paths 'orders/**'
     TOKEN=$(tailrace token create --name dev --access full --write)
 
-A running server reads its configuration when it starts.`
+A running server follows its configuration file.`
 }
 
 func (c *tokenCreateCommand) Run(inv *invocation) error {
@@ -52,7 +52,7 @@ func (c *tokenCreateCommand) Run(inv *invocation) error {
 		if err := config.AddToken(path, token); err != nil {
 			return err
 		}
-		fmt.Fprintf(inv.stderr, "Added to %s; it counts from the next start of the server.\n", path)
+		fmt.Fprintf(inv.stderr, "Added to %s; a running server follows the file.\n", path)
 	} else {
 		fmt.Fprintf(inv.stderr, "Add this to %s:\n\n  %s\n", path,
 			strings.ReplaceAll(strings.TrimSpace(config.TokenTable(token)), "\n", "\n  "))

@@ -80,7 +80,8 @@ type Backend struct {
 	lint    *lint.Linter
 	// demoToken lets the demo traffic in where tokens are wanted. It never leaves this
 	// process, and no file.
-	demoToken string
+	demoToken  string
+	wantsToken atomic.Bool // the data listener has tokens now
 	// journal remembers requests; it is off when the settings say so.
 	journal *journal.Journal
 	readers *server.Readers
@@ -204,12 +205,14 @@ func (b *Backend) handle(base context.Context, o Options) error {
 	b.readers = protocolServer.Readers()
 	var data, inspector handler
 	data.use(protocolServer)
+	b.wantsToken.Store(len(o.Config.Tokens) > 0)
 	if o.Reload != nil {
 		b.settings = &settings{load: o.Reload, file: o.ConfigFile, log: o.Log, started: o.Config}
 		b.settings.apply = func(c config.Config) {
 			now := o
 			now.Config = c
 			b.journal.SetLimit(journalBytes(&c))
+			b.wantsToken.Store(len(c.Tokens) > 0)
 			data.use(protocolServer.With(b.protocolOptions(&now)))
 			inspector.use(b.inspectHandler(now))
 			if o.LogLevel != nil {
@@ -292,6 +295,7 @@ func (b *Backend) inspectHandler(o Options) http.Handler {
 		Lint:          b.lint,
 		Journal:       b.journal,
 		Readers:       b.readers,
+		WantsToken:    b.wantsToken.Load,
 		Gate:          b.gate,
 		Info: inspect.Info{
 			Version:      o.Version,

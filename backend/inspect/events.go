@@ -44,6 +44,7 @@ type (
 		DemoUntil *int64  `json:"demo_until" doc:"Unix milliseconds when the demo traffic ends; null: there is none."`
 		Faults    int     `json:"faults" doc:"How many are armed: requests fail on purpose."`
 		Settings  string  `json:"settings_problem" doc:"Why the configuration file is not followed; empty: it is."`
+		Tokens    bool    `json:"tokens" doc:"The data listener wants a token."`
 	}
 	// Changes are the streams that have changed since the event before.
 	Changes struct {
@@ -213,6 +214,9 @@ func (f *feed) sendStats() {
 	stats := Stats{
 		Type: "stats", At: now.UnixMilli(), Streams: totals.Streams.Load(), Readers: totals.Readers.Load(), DiskBytes: f.s.diskBytes(),
 		DemoUntil: f.s.demoUntil(), Faults: len(f.s.o.Faults.List()),
+	}
+	if f.s.o.WantsToken != nil {
+		stats.Tokens = f.s.o.WantsToken()
 	}
 	if f.s.o.Settings != nil {
 		stats.Settings = f.s.o.Settings.Problem()

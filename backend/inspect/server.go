@@ -60,6 +60,8 @@ type Options struct {
 	Journal *journal.Journal
 	// Readers are the open live readers.
 	Readers *server.Readers
+	// WantsToken reports whether the data port wants a token now; nil: it never does.
+	WantsToken func() bool
 	// Settings of the server; nil: they are not shown.
 	Settings Settings
 	Now      func() time.Time

@@ -2735,6 +2735,8 @@ export interface components {
             settings_problem: string;
             /** Format: int64 */
             streams: number;
+            /** @description The data listener wants a token. */
+            tokens: boolean;
             /** @enum {string} */
             type: "stats";
         };

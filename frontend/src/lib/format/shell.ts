@@ -4,7 +4,7 @@ export interface CommandSpan {
   text: string;
 }
 
-const TOKEN = /(?<k>^(?:curl|tailrace)\b|(?<=\| )curl|^base64)|(?<s>'(?:[^']|'\\'')*')|(?<u>https?:\/\/\S+)/gm;
+const TOKEN = /(?<k>^(?:curl|tailrace)\b|(?<=\| )curl|^base64)|(?<s>'(?:[^']|'\\'')*'|"[^"]*")|(?<u>https?:\/\/\S+)/gm;
 
 /** Tones for the parts of a shell command that an eye looks for. */
 export function commandSpans(command: string): CommandSpan[] {

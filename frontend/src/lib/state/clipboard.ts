@@ -11,13 +11,17 @@ export async function copyText(text: string, title: string, detail = ''): Promis
  * Copies text that is still to be fetched. The clipboard is asked within the click, as browsers
  * demand, and gets the text when it is there.
  */
-export async function copyLater(make: () => Promise<string>, title: (text: string) => string): Promise<void> {
+export async function copyLater(
+  make: () => Promise<string>,
+  title: (text: string) => string,
+  detail = '',
+): Promise<void> {
   const pending = make();
   try {
     if (typeof ClipboardItem !== 'undefined' && navigator.clipboard?.write !== undefined) {
       const blob = pending.then((text) => new Blob([text], { type: 'text/plain' }));
       await navigator.clipboard.write([new ClipboardItem({ 'text/plain': blob })]);
-      toasts.done(title(await pending));
+      toasts.done(title(await pending), detail);
       return;
     }
   } catch {
@@ -25,7 +29,7 @@ export async function copyLater(make: () => Promise<string>, title: (text: strin
   }
   try {
     const text = await pending;
-    await copyText(text, title(text));
+    await copyText(text, title(text), detail);
   } catch (error) {
     if (!isAbort(error)) toasts.failed('Could not copy', reason(error));
   }

@@ -5,7 +5,7 @@ import type { ForkPoint } from '$lib/state/dialogs.svelte';
 import { prefs } from '$lib/state/prefs.svelte';
 import { fromBase64 } from '$lib/format/bytes';
 import { contentNote, kindOf, type Encoding } from '$lib/format/content';
-import { curl } from '$lib/format/curl';
+import type { Command } from '$lib/format/curl';
 import { streamUrl } from '$lib/format/path';
 import { formatSeconds } from '$lib/format/time';
 
@@ -73,8 +73,8 @@ export class CreateForm {
     }
   }
 
-  /** The same request as a command line. */
-  curl(dataUrl: string): string {
+  /** The same request, for a command line. */
+  command(): Command {
     const { content_type, ttl_seconds, expires_at, closed, fork } = this.#request();
     const headers: [string, string][] = content_type === undefined ? [] : [['Content-Type', content_type]];
     if (fork) headers.push(['Stream-Forked-From', streamUrl('', fork.of)]);
@@ -83,7 +83,7 @@ export class CreateForm {
     if (expires_at !== undefined) headers.push(['Stream-Expires-At', expires_at]);
     if (closed) headers.push(['Stream-Closed', 'true']);
     const body = this.#base64 ? fromBase64(this.body) : this.body;
-    return curl({ method: 'PUT', url: streamUrl(dataUrl, this.path), headers, body });
+    return { method: 'PUT', path: this.path, headers, body };
   }
 
   get #base64(): boolean {
