@@ -21,6 +21,7 @@ import (
 	"tailrace/backend/journal"
 	"tailrace/backend/mirror"
 	"tailrace/backend/protocol"
+	"tailrace/backend/server"
 	"tailrace/backend/store"
 	"tailrace/backend/subscription"
 )
@@ -29,6 +30,7 @@ import (
 type page struct {
 	t       *testing.T
 	engine  *engine.Engine
+	data    *server.Server // the protocol over HTTP
 	journal *journal.Journal
 	gate    *Gate
 	url     string
@@ -89,10 +91,15 @@ func newPageIn(t *testing.T, windows *Windows) *page {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &page{t: t, engine: e, journal: journal.New(journal.Options{Bytes: 1 << 20}), gate: gate}
+	data := server.New(server.Options{
+		Engine: e, Limits: protocol.DefaultLimits(), LongPollTimeout: time.Second, SSEMaxAge: time.Hour, BodyTimeout: time.Second,
+		MaxReaders: 100, MaxReadersPerClient: 100, CacheControl: "no-store", Now: time.Now, Log: slog.New(slog.DiscardHandler),
+	})
+	p := &page{t: t, engine: e, data: data, journal: journal.New(journal.Options{Bytes: 1 << 20}), gate: gate}
 	s := httptest.NewServer(New(Options{
 		Engine: e, Store: db, Subscriptions: subs, Mirrors: mirrors, Limits: protocol.DefaultLimits(), Gate: gate,
 		Journal: p.journal,
+		Readers: data.Readers(),
 		Info:    Info{Version: "1.2.3", InspectorURL: "http://inspector"},
 		Assets:  fstest.MapFS{"index.html": {Data: []byte("<title>Tailrace</title>")}, "assets/a-1.js": {Data: []byte("1")}},
 		Windows: windows,

@@ -2,15 +2,10 @@ package inspect
 
 import (
 	"encoding/json"
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
-	"time"
-
-	"tailrace/backend/protocol"
-	"tailrace/backend/server"
 )
 
 // awaitMirrors returns once an event tells of mirrors as they should be.
@@ -33,10 +28,7 @@ func awaitMirrors(t *testing.T, p *page, want func(all []Mirror) bool) {
 
 func TestMirrors(t *testing.T) {
 	here, there := newPage(t), newPage(t)
-	remote := httptest.NewServer(server.New(server.Options{
-		Engine: there.engine, Limits: protocol.DefaultLimits(), LongPollTimeout: time.Second, BodyTimeout: time.Second,
-		MaxReaders: 10, MaxReadersPerClient: 10, CacheControl: "no-store", Now: time.Now, Log: slog.New(slog.DiscardHandler),
-	}))
+	remote := httptest.NewServer(there.data)
 	t.Cleanup(remote.Close)
 	root := remote.URL + "/v1/stream/"
 

@@ -7,7 +7,6 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"tailrace/backend/journal"
-	"tailrace/backend/protocol"
 )
 
 type originInput struct {
@@ -37,7 +36,7 @@ type originOutput struct{ Body MessageOrigin }
 
 func (s *Server) registerOrigin(api huma.API) {
 	huma.Register(api, operation(http.MethodGet, "/api/streams/{path}/messages/{ordinal}/origin", "getMessageOrigin",
-		"Which request wrote a message, and which readers have it"), s.origin)
+		"Which request wrote a message, and how many readers have it"), s.origin)
 }
 
 func (s *Server) origin(ctx context.Context, in *originInput) (*originOutput, error) {
@@ -45,22 +44,12 @@ func (s *Server) origin(ctx context.Context, in *originInput) (*originOutput, er
 	if err != nil {
 		return nil, problem(err)
 	}
-	if in.Ordinal >= st.Messages {
-		return nil, huma.Error404NotFound("the stream has no such message")
-	}
-	end := in.Ordinal + 1 // of a JSON stream positions are ordinals
-	if st.Kind != protocol.KindJSON {
-		batches, err := s.o.Store.Batches(ctx, &st, in.Ordinal, in.Ordinal+1)
-		if err != nil {
-			return nil, problem(missing(err))
-		}
-		end = batches[0].End
+	end, err := s.endOf(ctx, &st, in.Ordinal)
+	if err != nil {
+		return nil, err
 	}
 	out := MessageOrigin{}
-	for _, rd := range s.o.Readers.List() {
-		if rd.StreamID != st.ID {
-			continue
-		}
+	for _, rd := range s.readersOf(&st) {
 		out.Readers++
 		if rd.At() >= end {
 			out.Delivered++

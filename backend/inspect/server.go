@@ -134,6 +134,7 @@ func (s *Server) describe(mux *http.ServeMux) huma.API {
 	s.registerReaders(api)
 	s.registerLanes(api)
 	s.registerOrigin(api)
+	s.registerDelivery(api)
 	s.registerSubscriptions(api)
 	s.registerFaults(api)
 	s.registerFindings(api)

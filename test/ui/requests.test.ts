@@ -1,5 +1,7 @@
-import { expect, test } from "vitest"
+import { connect } from "node:net"
+import { expect, onTestFinished, test } from "vitest"
 import { accessibility } from "../lib/axe"
+import { Server } from "../lib/server"
 import { page, problems, server } from "../lib/stage"
 
 const json = { "Content-Type": "application/json" }
@@ -94,6 +96,59 @@ test("a stream has its own requests, and a message its request", async () => {
   await message.getByRole("button", { name: "POST" }).click()
   await page.getByRole("region", { name: /^Request \d+$/ }).getByText("order-api: messages 0 to 1").waitFor()
   leave.abort()
+})
+
+test("a message names the readers that have it while somebody looks", async () => {
+  const lasting = await Server.start("--sse-max-age", "1h")
+  onTestFinished(async () => void (await lasting.stop()))
+  await fetch(`${lasting.streams}/log`, { method: "PUT", headers: { "Content-Type": "text/plain" } })
+  for (let n = 0; n < 48; n++) { // more than a connection holds
+    await fetch(`${lasting.streams}/log`, { method: "POST", headers: { "Content-Type": "text/plain" }, body: "x".repeat(1 << 20) })
+  }
+  const leave = new AbortController()
+  onTestFinished(() => leave.abort())
+  const phone = await fetch(`${lasting.streams}/log?offset=now&live=sse`, { signal: leave.signal, headers: { "User-Agent": "phone/2.1" } })
+  void phone.body?.pipeTo(new WritableStream()).catch(() => {})
+
+  const asked: string[] = []
+  page.on("request", (request) => asked.push(new URL(request.url()).pathname))
+  const looks = () => asked.filter((path) => path.endsWith("/messages/47/readers")).length
+  await page.goto(lasting.link)
+  await page.locator('[data-state="live"]').waitFor({ state: "attached" })
+  await page.evaluate(() => (location.hash = "/s/log?at=47"))
+  const message = page.getByRole("region", { name: "Message 47" })
+  await message.getByRole("button", { name: "1 of 1" }).waitFor()
+  expect(looks()).toBe(0)
+
+  // One more that takes nothing of what it is sent.
+  const stuck = connect({ port: Number(new URL(lasting.dataUrl).port), host: "127.0.0.1" })
+  onTestFinished(() => void stuck.destroy())
+  stuck.pause().on("error", () => {})
+  stuck.write("GET /v1/stream/log?offset=-1&live=sse HTTP/1.1\r\nHost: 127.0.0.1\r\nUser-Agent: sleeper/1\r\n\r\n")
+  await message.getByRole("button", { name: "1 of 2" }).click()
+  const holders = message.getByRole("list", { name: "Readers of this message" })
+  const row = (text: string | RegExp) => holders.getByRole("listitem").filter({ hasText: text })
+  await row("has it").getByText(/127\.0\.0\.1:\d+/).waitFor()
+  await row(/\d behind/).waitFor()
+
+  // It is live: what is taken counts, and who leaves is gone.
+  stuck.resume()
+  await message.getByRole("button", { name: "2 of 2" }).waitFor()
+  expect(await accessibility(page)).toEqual([])
+  stuck.destroy()
+  await message.getByRole("button", { name: "1 of 1" }).click()
+  await holders.waitFor({ state: "detached" })
+  // Two of the other questions later, nothing more has been asked here.
+  const before = looks()
+  const origins = () => asked.filter((path) => path.endsWith("/origin")).length
+  const until = origins() + 2
+  await expect.poll(origins).toBeGreaterThanOrEqual(until)
+  expect(looks()).toBe(before)
+
+  await message.getByRole("button", { name: "1 of 1" }).click()
+  await row("has it").getByRole("link").click()
+  await page.getByRole("region", { name: /^Reader / }).getByText("phone/2.1").waitFor()
+  expect(problems).toEqual([])
 })
 
 test("producers show what became of their appends, and where a rival was fenced", async () => {

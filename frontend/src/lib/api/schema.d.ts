@@ -824,8 +824,25 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Which request wrote a message, and which readers have it */
+        /** Which request wrote a message, and how many readers have it */
         get: operations["getMessageOrigin"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/streams/{path}/messages/{ordinal}/readers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Which open readers have a message */
+        get: operations["listMessageReaders"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1325,6 +1342,20 @@ export interface components {
             /** Format: int64 */
             count: number;
             decision: string;
+        };
+        Delivery: {
+            /**
+             * Format: int64
+             * @description How many of them have been sent it, or began behind it.
+             */
+            delivered: number;
+            /** @description Those that lack it first, the furthest behind before the others; not all if there are many. */
+            list: components["schemas"]["MessageReader"][];
+            /**
+             * Format: int64
+             * @description Open live readers of the stream.
+             */
+            readers: number;
         };
         DemoInputBody: {
             /**
@@ -2069,6 +2100,25 @@ export interface components {
             readers: number;
             /** @description The request that wrote it; null: the journal does not hold it, or not any more. */
             request: components["schemas"]["Origin"];
+        };
+        MessageReader: {
+            /** @description Its User-Agent. */
+            agent: string;
+            /**
+             * Format: int64
+             * @description How many messages of the stream it has not been sent.
+             */
+            behind: number;
+            /** @description It was sent the message, or began behind it. */
+            has: boolean;
+            /** Format: int64 */
+            id: number;
+            /** @enum {string} */
+            mode: "sse" | "long-poll";
+            /** @description The local program at that address; null: not known. */
+            process: components["schemas"]["Process"];
+            /** @description Address of the client. */
+            remote: string;
         };
         Mirror: {
             /**
@@ -5012,6 +5062,39 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["MessageOrigin"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    listMessageReaders: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Stream path, percent-encoded as one segment. */
+                path: string;
+                ordinal: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Delivery"];
                 };
             };
             /** @description Error */

@@ -4,6 +4,7 @@ import type {
   AppendResult,
   Body,
   CreateRequest,
+  Delivery,
   FilterProgress,
   LanePage,
   Lineage,
@@ -83,9 +84,14 @@ export function listLanes(path: string, seconds: number, signal?: AbortSignal): 
   return call('GET', `${at(path)}/lanes`, { query: { seconds }, signal });
 }
 
-/** Which request wrote a message, and which readers have it. */
+/** Which request wrote a message, and how many readers have it. */
 export function readOrigin(path: string, ordinal: number, signal?: AbortSignal): Promise<MessageOrigin> {
   return call('GET', `${at(path)}/messages/${ordinal}/origin`, { signal });
+}
+
+/** Which open readers have a message. */
+export function readDelivery(path: string, ordinal: number, signal?: AbortSignal): Promise<Delivery> {
+  return call('GET', `${at(path)}/messages/${ordinal}/readers`, { signal });
 }
 
 export async function listProducers(path: string, signal?: AbortSignal): Promise<Producer[]> {

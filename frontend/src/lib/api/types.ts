@@ -59,6 +59,7 @@ export type ReaderQuery = Omit<ReadersQuery, 'mode'> & { mode?: string };
 export type LanePage = Schemas['LaneList'];
 export type Lane = Schemas['Lane'];
 export type MessageOrigin = Schemas['MessageOrigin'];
+export type Delivery = Schemas['Delivery'];
 export type JournalState = Schemas['Requests'];
 export type Snapshot = NonNullable<Schemas['Snapshot']>;
 export type SnapshotTask = Schemas['SnapshotTask'];

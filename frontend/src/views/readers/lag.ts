@@ -17,6 +17,6 @@ export function lagWords({ messages, seconds }: LiveReader): string {
 }
 
 /** Who reads: the program, else what its User-Agent calls it, else the address. */
-export function who({ process, agent, remote }: LiveReader): string {
+export function who({ process, agent, remote }: Pick<LiveReader, 'process' | 'agent' | 'remote'>): string {
   return process?.name || agentName(agent) || remote;
 }
