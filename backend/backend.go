@@ -386,6 +386,9 @@ func (b *Backend) shutdown(ctx context.Context) error {
 		}
 	}
 	b.running.Wait()
+	if b.lint != nil {
+		b.lint.Close()
+	}
 	if b.recent != nil {
 		b.recent.Close()
 	}

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"tailrace/backend/config"
+	"tailrace/backend/lint"
 	"tailrace/backend/localca"
 	"tailrace/backend/port"
 	"tailrace/backend/server"
@@ -120,6 +121,7 @@ func newServer(base context.Context, h http.Handler, log *slog.Logger) *http.Ser
 // slow reader holds up nobody else on its connection.
 func newDataServer(base context.Context, h http.Handler, log *slog.Logger) *wire.Server {
 	s := newServer(base, h, log)
+	s.ConnContext = lint.Connected
 	s.Protocols = new(http.Protocols)
 	s.Protocols.SetHTTP1(true)
 	s.Protocols.SetHTTP2(true)

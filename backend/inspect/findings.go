@@ -13,7 +13,7 @@ type Finding struct {
 	Section string `json:"section" doc:"Of the specification."`
 	Words   string `json:"words" doc:"What the client does, and what it should do."`
 	Stream  string `json:"stream"`
-	Client  string `json:"client" doc:"Address and user agent."`
+	Client  string `json:"client" doc:"Address and user agent; of two processes, the programs."`
 	Request string `json:"request" doc:"The last one that showed it."`
 	Count   int64  `json:"count" doc:"How often it was found."`
 	First   int64  `json:"first" doc:"Unix milliseconds."`

@@ -10,5 +10,8 @@
 // Memory is bounded: so many clients are watched, so many findings kept, and the
 // oldest go first.
 //
-// The package starts no goroutines.
+// Whether two programs write as one producer is told by who owns their connections.
+// That is looked up by a goroutine of its own, when an append has come over another
+// connection than the one before: at most once a second, and for a hundredth of the
+// time. It ends with the look; [Linter.Close] waits for it.
 package lint

@@ -25,6 +25,7 @@ const (
 	Reconnects   Rule = "reconnects"      // opens live reads in a storm
 	StrangeToken Rule = "strange-offset"  // sends an offset that the server never issued
 	SharedID     Rule = "shared-producer" // goes on writing under an epoch that is over
+	TwoProcesses Rule = "two-processes"   // two programs write by turns as one producer
 )
 
 const (
@@ -52,6 +53,7 @@ var about = map[Rule]struct{ section, words string }{
 	Reconnects:   {"§5.8", "opens live reads that end at once, many in a few seconds; pause before connecting again, longer each time"},
 	StrangeToken: {"§8", "sends an offset that this server never issued; offsets are opaque, take them from answers"},
 	SharedID:     {"§5.2.1", "goes on writing although its epoch is over: two processes use one producer id, or one does not stop when it is fenced"},
+	TwoProcesses: {"§5.2.1", "write by turns as one producer in one epoch, so that each takes the other's sequence numbers for its own; give each an id, or let the one that takes over raise the epoch"},
 }
 
 // Finding is something that a client does.
@@ -60,7 +62,7 @@ type Finding struct {
 	Section string // of the specification
 	Words   string
 	Stream  string
-	Client  string // address and user agent
+	Client  string // address and user agent; of TwoProcesses the programs
 	Request string // the last one that showed it
 	Count   int64  // how often it was seen since it was found
 	First   time.Time
@@ -72,6 +74,8 @@ type Linter struct {
 	mu       sync.Mutex
 	watched  map[key]*habit
 	findings map[findingKey]*Finding
+
+	writers writers
 }
 
 type key struct{ stream, client, producer string }
@@ -113,8 +117,11 @@ func (l *Linter) Observe(x *journal.Exchange) {
 	case http.MethodGet:
 		l.read(x)
 	case http.MethodPost:
-		if x.Outcome.Decision == journal.Fenced {
+		switch x.Outcome.Decision {
+		case journal.Fenced:
 			l.fenced(x)
+		case journal.Stored:
+			l.stored(x)
 		}
 	}
 }
@@ -219,7 +226,10 @@ func (l *Linter) habit(k key, now time.Time) *habit {
 
 // found notes that a client does something.
 func (l *Linter) found(rule Rule, x *journal.Exchange, now time.Time) {
-	k := findingKey{rule, x.Stream, clientOf(x.Request)}
+	l.note(findingKey{rule, x.Stream, clientOf(x.Request)}, requestOf(x.Request), now)
+}
+
+func (l *Linter) note(k findingKey, request string, now time.Time) {
 	f := l.findings[k]
 	if f == nil {
 		if l.findings == nil {
@@ -229,12 +239,12 @@ func (l *Linter) found(rule Rule, x *journal.Exchange, now time.Time) {
 			forgetOldest(l.findings, func(f *Finding) time.Time { return f.Last })
 		}
 		f = &Finding{
-			Rule: rule, Section: about[rule].section, Words: about[rule].words, Stream: x.Stream, Client: k.client, First: now,
+			Rule: k.rule, Section: about[k.rule].section, Words: about[k.rule].words, Stream: k.stream, Client: k.client, First: now,
 		}
 		l.findings[k] = f
 	}
 	f.Count++
-	f.Last, f.Request = now, requestOf(x.Request)
+	f.Last, f.Request = now, request
 }
 
 // forgetOldest drops the older half of a full map.
@@ -266,6 +276,7 @@ func (l *Linter) Findings() []Finding {
 
 // Forget drops all findings, and what they were concluded from.
 func (l *Linter) Forget() {
+	l.writers.forget()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.watched, l.findings = nil, nil

@@ -2,6 +2,7 @@ package peer
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/hex"
 	"net/netip"
 	"os"
@@ -15,13 +16,68 @@ import (
 // open files is the program.
 func look(addresses map[netip.AddrPort]bool) map[netip.AddrPort]Process {
 	inodes := map[string]netip.AddrPort{}
-	for _, table := range []string{"/proc/net/tcp", "/proc/net/tcp6"} {
-		readTable(table, addresses, inodes)
-	}
+	eachConnection(func(local, _ netip.AddrPort, inode string) {
+		if addresses[local] {
+			inodes[inode] = local
+		}
+	})
 	found := map[netip.AddrPort]Process{}
-	dirs, err := filepath.Glob("/proc/[0-9]*/fd")
-	if err != nil || len(inodes) == 0 {
+	if len(inodes) == 0 {
 		return found
+	}
+	eachSocket(func(dir, inode string) bool {
+		if at, ok := inodes[inode]; ok {
+			found[at] = describe(dir)
+			delete(inodes, inode)
+		}
+		return len(inodes) > 0
+	})
+	return found
+}
+
+// Possible reports whether this system tells who owns a connection.
+const Possible = true
+
+// Owners finds the programs that have the client's end of connections. One that
+// several have, as children of a program may, is left out: nobody can tell which of
+// them writes. It takes milliseconds.
+func Owners(of map[Connection]bool) map[Connection]Owner {
+	inodes := map[string]Connection{}
+	eachConnection(func(local, remote netip.AddrPort, inode string) {
+		if c := (Connection{local, remote}); of[c] {
+			inodes[inode] = c
+		}
+	})
+	if len(inodes) == 0 {
+		return nil
+	}
+	holders := map[Connection]map[string]bool{}
+	eachSocket(func(dir, inode string) bool {
+		if c, ok := inodes[inode]; ok {
+			if holders[c] == nil {
+				holders[c] = map[string]bool{}
+			}
+			holders[c][dir] = true
+		}
+		return true
+	})
+	owners := map[Connection]Owner{}
+	for c, dirs := range holders {
+		for dir := range dirs {
+			if began, ok := began(dir); ok && len(dirs) == 1 {
+				owners[c] = Owner{Process: describe(dir), Began: began}
+			}
+		}
+	}
+	return owners
+}
+
+// eachSocket calls visit with the sockets of all programs that may be looked at,
+// and the program's folder, until it has seen enough.
+func eachSocket(visit func(dir, inode string) (more bool)) {
+	dirs, err := filepath.Glob("/proc/[0-9]*/fd")
+	if err != nil {
+		return
 	}
 	for _, dir := range dirs {
 		files, err := os.ReadDir(dir)
@@ -34,17 +90,27 @@ func look(addresses map[netip.AddrPort]bool) map[netip.AddrPort]Process {
 				continue
 			}
 			inode := strings.TrimSuffix(strings.TrimPrefix(link, "socket:["), "]")
-			at, ok := inodes[inode]
-			if !ok {
-				continue
-			}
-			found[at] = describe(filepath.Dir(dir))
-			if delete(inodes, inode); len(inodes) == 0 {
-				return found
+			if !visit(filepath.Dir(dir), inode) {
+				return
 			}
 		}
 	}
-	return found
+}
+
+// began is when a program started, in ticks since the machine did: proc(5), the
+// 22nd field of stat. The second one, its name, may hold anything but ends with the
+// last bracket.
+func began(dir string) (uint64, bool) {
+	text, err := os.ReadFile(filepath.Join(dir, "stat"))
+	if err != nil {
+		return 0, false
+	}
+	fields := strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:]))
+	if len(fields) < 20 {
+		return 0, false
+	}
+	ticks, err := strconv.ParseUint(fields[19], 10, 64)
+	return ticks, err == nil
 }
 
 // describe names the program of a folder in /proc.
@@ -57,8 +123,14 @@ func describe(dir string) Process {
 	return p
 }
 
-// readTable adds the inodes of connections whose local end is wanted.
-func readTable(name string, wanted map[netip.AddrPort]bool, inodes map[string]netip.AddrPort) {
+// eachConnection calls visit with every TCP connection of this machine, from both
+// of its ends.
+func eachConnection(visit func(local, remote netip.AddrPort, inode string)) {
+	readTable("/proc/net/tcp", visit)
+	readTable("/proc/net/tcp6", visit)
+}
+
+func readTable(name string, visit func(local, remote netip.AddrPort, inode string)) {
 	f, err := os.Open(name)
 	if err != nil {
 		return // no such protocol
@@ -70,8 +142,9 @@ func readTable(name string, wanted map[netip.AddrPort]bool, inodes map[string]ne
 		if len(fields) < 10 || fields[9] == "0" {
 			continue
 		}
-		if at, ok := parseAddress(fields[1]); ok && wanted[at] {
-			inodes[fields[9]] = at
+		local, ok := parseAddress(fields[1])
+		if remote, known := parseAddress(fields[2]); ok && known {
+			visit(local, remote, fields[9])
 		}
 	}
 }

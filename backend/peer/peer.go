@@ -12,6 +12,19 @@ type Process struct {
 	Name string
 }
 
+// Connection is a TCP connection of this machine.
+type Connection struct{ Client, Server netip.AddrPort }
+
+// Owner is the one program that has the client's end of a connection. PID and Began
+// tell it from every other, also from one that gets its number later.
+type Owner struct {
+	Process
+	Began uint64 // by a clock of the system's own
+}
+
+// Is reports whether both are the same running program, which may change its name.
+func (o Owner) Is(other Owner) bool { return o.PID == other.PID && o.Began == other.Began }
+
 // Looking costs milliseconds, so what was found is kept for a while: longer when
 // it was something, since connections last.
 const (

@@ -2,6 +2,7 @@ package peer
 
 import (
 	"net"
+	"net/netip"
 	"os"
 	"os/exec"
 	"strings"
@@ -57,4 +58,49 @@ func TestFindAnother(t *testing.T) {
 	}
 	c.Close()
 	_ = cmd.Wait() // its answer was cut off
+}
+
+// The owner of a connection is the one program that has it.
+func TestOwners(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	dialed, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer dialed.Close()
+	c := Connection{Client: dialed.LocalAddr().(*net.TCPAddr).AddrPort(), Server: dialed.RemoteAddr().(*net.TCPAddr).AddrPort()}
+	back := Connection{Client: c.Server, Server: netip.AddrPortFrom(c.Client.Addr(), 1)} // there is none
+	got := Owners(map[Connection]bool{c: true, back: true})
+	if len(got) != 1 || got[c].PID != os.Getpid() || got[c].Began == 0 || !got[c].Is(Owners(map[Connection]bool{c: true})[c]) {
+		t.Errorf("%+v, want process %d", got, os.Getpid())
+	}
+
+	file, err := dialed.(*net.TCPConn).File()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	child := exec.Command("cat")
+	child.ExtraFiles = []*os.File{file}
+	in, err := child.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := child.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if got := Owners(map[Connection]bool{c: true}); len(got) != 0 {
+		t.Errorf("shared with a child: %+v", got)
+	}
+	in.Close()
+	if err := child.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	if got := Owners(map[Connection]bool{c: true})[c]; got.PID != os.Getpid() {
+		t.Errorf("after the child: %+v", got)
+	}
 }

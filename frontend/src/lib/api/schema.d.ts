@@ -1688,7 +1688,7 @@ export interface components {
             total: number;
         };
         Finding: {
-            /** @description Address and user agent. */
+            /** @description Address and user agent; of two processes, the programs. */
             client: string;
             /**
              * Format: int64
