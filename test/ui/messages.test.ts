@@ -1,7 +1,8 @@
 import { readFileSync } from "node:fs"
 import { beforeEach, expect, test } from "vitest"
 import { accessibility } from "../lib/axe"
-import { page, problems, server } from "../lib/stage"
+import { openPage } from "../lib/browser"
+import { browser, page, problems, server } from "../lib/stage"
 
 beforeEach(async () => {
   await put("log", [])
@@ -26,7 +27,7 @@ async function append(value: unknown, path = "log"): Promise<void> {
 
 const open = (hash: string) => page.evaluate((hash) => (location.hash = hash), hash)
 const message = (text: string) => page.getByRole("grid", { name: "Messages" }).getByRole("row").filter({ hasText: text })
-const filter = () => page.getByRole("textbox", { name: "Filter messages" })
+const filter = () => page.getByRole("combobox", { name: "Filter messages" })
 
 test("a filter finds, follows the tail, and is part of the address", async () => {
   await message('"n":2999').waitFor()
@@ -55,6 +56,47 @@ test("a filter finds, follows the tail, and is part of the address", async () =>
   await filter().press("Escape")
   await page.getByText("31 match").waitFor({ state: "detached" })
   expect(problems).toEqual([])
+})
+
+test("filters that were used are offered again, and none is applied by itself", async () => {
+  await put("other", [{ n: 1, kind: "rare" }])
+  await message('"n":2999').waitFor()
+  const find = async (text: string, by?: string) => {
+    if (by !== undefined) await page.getByRole("combobox", { name: "Filter by" }).selectOption(by)
+    await filter().fill(text)
+    await filter().press("Enter")
+    await page.getByText(/\d match/).waitFor()
+    await filter().press("Escape")
+    await page.getByText(/\d match/).waitFor({ state: "detached" })
+  }
+  await find('$.kind = "rare"')
+  await find("$.n > 2990")
+  const told = page.waitForResponse((r) => r.request().method() === "PATCH" && r.request().postData()?.includes("text=%22n%22%3A7") === true)
+  await find('"n":7', "text")
+  await told
+
+  // Another stream, in another browser: nothing is filtered, and what fits is offered.
+  const other = await openPage(browser)
+  await other.page.goto(await server.freshLink())
+  await other.page.locator('[data-state="live"]').waitFor({ state: "attached" })
+  await other.page.evaluate(() => (location.hash = "/s/other"))
+  const shown = other.page.getByRole("grid", { name: "Messages" }).getByRole("row").filter({ hasText: '"n":1' })
+  await shown.waitFor()
+  const field = other.page.getByRole("combobox", { name: "Filter messages" })
+  const offered = other.page.getByRole("listbox", { name: "Recent filters" }).getByRole("option")
+  expect(await field.inputValue()).toBe("")
+  await field.click()
+  await expect.poll(() => offered.allInnerTexts()).toEqual(["$.n > 2990", '$.kind = "rare"'])
+  expect(await accessibility(other.page)).toEqual([])
+  await field.press("k")
+  await expect.poll(() => offered.allInnerTexts()).toEqual(['$.kind = "rare"'])
+  await field.press("ArrowDown")
+  await field.press("Enter")
+  await other.page.getByText("1 match").waitFor()
+  expect(await field.inputValue()).toBe('$.kind = "rare"')
+  expect(await offered.count()).toBe(0)
+  expect([...problems, ...other.problems]).toEqual([])
+  await other.page.close()
 })
 
 test("an address leads to a message, wherever it is", async () => {

@@ -2,7 +2,8 @@ import { connect } from "node:net"
 import { expect, onTestFinished, test } from "vitest"
 import { accessibility } from "../lib/axe"
 import { Server } from "../lib/server"
-import { page, problems, server } from "../lib/stage"
+import { openPage } from "../lib/browser"
+import { browser, page, problems, server } from "../lib/stage"
 
 const json = { "Content-Type": "application/json" }
 const by = (epoch: number, seq: number) => ({
@@ -75,6 +76,37 @@ test("requests say why, follow live, and keep no secret", async () => {
   await secret.getByText("not kept").first().waitFor()
   expect(await page.content()).not.toContain("s3cr3t")
   expect(problems.filter((line) => !line.includes("409"))).toEqual([])
+})
+
+test("another browser finds the requests as they were left, but an address comes first", async () => {
+  await traffic()
+  await page.goto(server.link)
+  await page.locator('[data-state="live"]').waitFor({ state: "attached" })
+  await page.evaluate(() => (location.hash = "/requests"))
+  const told = (text: string) => page.waitForResponse((r) => r.request().method() === "PATCH" && r.request().postData()?.includes(text) === true)
+  const filtered = told('"rejected=1&text=order-api"')
+  await page.getByRole("radio", { name: /^Rejected/ }).click()
+  await page.getByRole("textbox", { name: "Filter requests" }).fill("order-api")
+  await filtered
+
+  const other = await openPage(browser)
+  await other.page.goto(await server.freshLink())
+  const requests = other.page.getByRole("link", { name: "Requests" })
+  const rows = other.page.getByRole("grid", { name: "Requests" }).getByRole("row")
+  await expect.poll(() => requests.getAttribute("href")).toBe("#/requests?rejected=1&text=order-api")
+  await requests.click()
+  await expect.poll(() => rows.count()).toBe(3)
+  expect(await other.page.getByRole("textbox", { name: "Filter requests" }).inputValue()).toBe("order-api")
+  // From there the rail leads to all of them, and an address to what it says.
+  await requests.click()
+  await expect.poll(() => rows.count()).toBe(9)
+  await other.page.evaluate(() => (location.hash = "/requests?method=PUT"))
+  await expect.poll(() => rows.count()).toBe(2)
+  // A stream's own requests are not filtered by it.
+  await other.page.evaluate(() => (location.hash = "/s/orders?tab=requests"))
+  await expect.poll(() => rows.count()).toBe(8)
+  expect([...problems, ...other.problems]).toEqual([])
+  await other.page.close()
 })
 
 test("a stream has its own requests, and a message its request", async () => {

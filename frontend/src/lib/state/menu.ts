@@ -3,7 +3,7 @@ import { reason } from '$lib/api/errors';
 import { dialogs } from './dialogs.svelte';
 import { palette } from './palette.svelte';
 import { prefs } from './prefs.svelte';
-import { router, streamsHref } from './router.svelte';
+import { router, requestsHref, streamsHref } from './router.svelte';
 import { sight } from './sight.svelte';
 import { toasts } from './toasts.svelte';
 
@@ -58,7 +58,9 @@ export function startMenu(): () => void {
     if (dialogs.current !== null) return;
     const run = ACTIONS[action];
     if (run !== undefined) run();
-    else router.go(action === 'streams' ? streamsHref(prefs.streams.value) : `#/${action}`);
+    else if (action === 'streams') router.go(streamsHref(prefs.streams.value));
+    else if (action === 'requests') router.go(requestsHref(prefs.requests.value));
+    else router.go(`#/${action}`);
   };
   window.addEventListener('tailrace-menu', listen);
   return () => window.removeEventListener('tailrace-menu', listen);

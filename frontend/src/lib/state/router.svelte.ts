@@ -97,8 +97,9 @@ export function settingsHref(): string {
   return hrefOf({ view: 'settings' }, new URLSearchParams());
 }
 
-export function requestsHref(query: Query = {}): string {
-  return hrefOf({ view: 'requests' }, paramsOf(query));
+/** A query is given by its parts, or as text. */
+export function requestsHref(query: Query | string = {}): string {
+  return hrefOf({ view: 'requests' }, typeof query === 'string' ? new URLSearchParams(query) : paramsOf(query));
 }
 
 export function readersHref(query: Query = {}): string {
