@@ -46,10 +46,14 @@ type conn struct {
 
 func newConn(s *Server, nc net.Conn) *conn {
 	c := &conn{s: s, net: nc}
+	base := s.base
+	if s.o.HTTP.ConnContext != nil {
+		base = s.o.HTTP.ConnContext(base, nc)
+	}
 	c.blank = (&http.Request{
 		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
 		Header: http.Header{}, RemoteAddr: nc.RemoteAddr().String(),
-	}).WithContext(s.base)
+	}).WithContext(base)
 	c.r = new(*c.blank)
 	c.body.c = c
 	c.response.c, c.response.header = c, http.Header{}
@@ -115,7 +119,7 @@ func (c *conn) answer() (goOn bool) {
 	w.begin(r.Method == http.MethodHead)
 	stop := func() {}
 	if c.body.left == 0 && c.s.o.Waits(r) {
-		ctx, cancel := context.WithCancel(c.s.base)
+		ctx, cancel := context.WithCancel(r.Context())
 		defer cancel()
 		r = r.WithContext(ctx)
 		stop = c.watch(cancel)

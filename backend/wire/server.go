@@ -16,7 +16,8 @@ import (
 // Options of a server.
 type Options struct {
 	// HTTP answers what is not plain. Its Handler, BaseContext, IdleTimeout,
-	// ReadHeaderTimeout and ErrorLog hold for all requests; none may be missing.
+	// ReadHeaderTimeout and ErrorLog, none of which may be missing, hold for all
+	// requests, and so does its ConnContext.
 	HTTP *http.Server
 	// Waits tells which requests may take long: their context ends when the client
 	// goes.

@@ -99,9 +99,14 @@ func serve(t *testing.T, h http.HandlerFunc, change ...func(*http.Server)) *serv
 func newHTTP(base context.Context, h http.Handler) *http.Server {
 	return &http.Server{
 		Handler: h, BaseContext: func(net.Listener) context.Context { return base },
+		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
+			return context.WithValue(ctx, connKey{}, c.RemoteAddr())
+		},
 		ReadHeaderTimeout: 20 * time.Second, IdleTimeout: time.Minute, ErrorLog: log.New(io.Discard, "", 0),
 	}
 }
+
+type connKey struct{}
 
 // serveHTTP serves h by net/http alone.
 func serveHTTP(t *testing.T, h http.HandlerFunc) *pipes {
@@ -162,7 +167,7 @@ func read(r *bufio.Reader, method string) answer {
 // tell answers with what the handler sees of a request.
 func tell(w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(r.Body)
-	_, _ = fmt.Fprintf(w, "%s %s | %s | %q %q | host %s | length %d | close %v | %s\n", r.Method, r.RequestURI, r.Proto, r.URL.EscapedPath(), r.URL.RawQuery, r.Host, r.ContentLength, r.Close, r.RemoteAddr)
+	_, _ = fmt.Fprintf(w, "%s %s | %s | %q %q | host %s | length %d | close %v | %s %v\n", r.Method, r.RequestURI, r.Proto, r.URL.EscapedPath(), r.URL.RawQuery, r.Host, r.ContentLength, r.Close, r.RemoteAddr, r.Context().Value(connKey{}))
 	for _, name := range slices.Sorted(maps.Keys(r.Header)) {
 		_, _ = fmt.Fprintf(w, "%s: %q\n", name, r.Header[name])
 	}
