@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -20,19 +21,23 @@ const (
 	laneBins = 240
 	// laneEntries is how many requests are looked at; what is older does not show.
 	laneEntries = 20_000
+	// laneProducers is how many producers have lanes: those that sent something last.
+	laneProducers = 100
 )
 
 type lanesInput struct {
 	PathInput
-	Seconds int64 `query:"seconds" minimum:"1" maximum:"86400" default:"60"`
+	Seconds int64  `query:"seconds" minimum:"1" maximum:"86400" default:"60"`
+	Q       string `query:"q" doc:"In the producer's id, whatever the case."`
 }
 
 // LaneList is what became of the appends of a stream's producers lately.
 type LaneList struct {
-	From  int64  `json:"from" doc:"Unix milliseconds."`
-	To    int64  `json:"to"`
-	Whole bool   `json:"whole" doc:"The journal reaches back that far."`
-	Lanes []Lane `json:"lanes" nullable:"false" doc:"By producer and epoch."`
+	From      int64  `json:"from" doc:"Unix milliseconds."`
+	To        int64  `json:"to"`
+	Whole     bool   `json:"whole" doc:"The journal reaches back that far."`
+	Lanes     []Lane `json:"lanes" nullable:"false" doc:"By producer and epoch; of 100 producers, those that sent something last."`
+	Producers int    `json:"producers" doc:"Those that q selects and that have sent something, with lanes or not."`
 }
 
 // Lane is one epoch of a producer.
@@ -74,6 +79,8 @@ func (s *Server) lanes(ctx context.Context, in *lanesInput) (*lanesOutput, error
 		decision journal.Decision
 	}
 	lanes := map[key]map[binKey]*LaneMark{}
+	laned := map[string]bool{} // those selected: whether they have lanes
+	q := strings.ToLower(in.Q)
 	looked := 0
 	s.o.Journal.Each(in.Path, func(e *journal.Entry) bool {
 		// Requests are in the order in which they ended, and live reads last long.
@@ -88,6 +95,15 @@ func (s *Server) lanes(ctx context.Context, in *lanesInput) (*lanesOutput, error
 		epoch, epochErr := strconv.ParseInt(e.Header(protocol.HeaderProducerEpoch), 10, 64)
 		seq, seqErr := strconv.ParseInt(e.Header(protocol.HeaderProducerSeq), 10, 64)
 		if id == "" || epochErr != nil || seqErr != nil || e.Incarnation != st.Incarnation || e.Method != http.MethodPost {
+			return true
+		}
+		if _, known := laned[id]; !known {
+			if !strings.Contains(strings.ToLower(id), q) {
+				return true
+			}
+			laned[id] = len(laned) < laneProducers // the newest come first
+		}
+		if !laned[id] {
 			return true
 		}
 		k := key{id, epoch}
@@ -107,7 +123,7 @@ func (s *Server) lanes(ctx context.Context, in *lanesInput) (*lanesOutput, error
 	})
 	since := s.o.Journal.Extent().Since
 	out := LaneList{
-		From: from.UnixMilli(), To: to.UnixMilli(), Lanes: []Lane{},
+		From: from.UnixMilli(), To: to.UnixMilli(), Lanes: []Lane{}, Producers: len(laned),
 		Whole: looked < laneEntries && !since.IsZero() && since.Before(from),
 	}
 	for k, marks := range lanes {

@@ -2,6 +2,7 @@ package inspect
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -17,7 +18,7 @@ import (
 
 type readersInput struct {
 	Stream string `query:"stream" doc:"Only those of this stream."`
-	Text   string `query:"text" doc:"In the path, the address or the User-Agent, whatever the case."`
+	Text   string `query:"text" doc:"In the path, the address, the User-Agent or the name and pid of the local program, whatever the case."`
 	Mode   string `query:"mode" enum:"sse,long-poll"`
 	Behind bool   `query:"behind" doc:"Only those that have not been sent everything."`
 	Limit  int    `query:"limit" minimum:"1" maximum:"1000" default:"500"`
@@ -82,8 +83,9 @@ func (s *Server) listReaders(ctx context.Context, in *readersInput) (*readersOut
 	now := s.o.Now()
 	out := ReaderList{At: now.UnixMilli(), Readers: []LiveReader{}}
 	states := map[string]*engine.State{}
-	text := strings.ToLower(in.Text)
-	for _, rd := range s.o.Readers.List() {
+	readers := s.o.Readers.List()
+	has := s.matcher(in.Text, readers)
+	for _, rd := range readers {
 		if in.Stream != "" && rd.Stream != in.Stream {
 			continue
 		}
@@ -101,8 +103,7 @@ func (s *Server) listReaders(ctx context.Context, in *readersInput) (*readersOut
 		behind := row.position < st.Tail
 		out.All++
 		out.count(&row, behind)
-		if (in.Mode != "" && in.Mode != row.Mode) || (in.Behind && !behind) ||
-			!strings.Contains(strings.ToLower(rd.Stream+"\n"+rd.Remote+"\n"+rd.Agent), text) {
+		if (in.Mode != "" && in.Mode != row.Mode) || (in.Behind && !behind) || !has(rd) {
 			continue
 		}
 		out.Matched++
@@ -116,6 +117,27 @@ func (s *Server) listReaders(ctx context.Context, in *readersInput) (*readersOut
 		out.Readers = out.Readers[:in.Limit]
 	}
 	return &readersOutput{Body: out}, problem(missing(s.complete(ctx, out.Readers, states, now)))
+}
+
+// matcher returns what tells whether a reader has a text. The programs behind all
+// connections are looked up at once.
+func (s *Server) matcher(text string, readers []*server.Reader) func(*server.Reader) bool {
+	if text == "" {
+		return func(*server.Reader) bool { return true }
+	}
+	text = strings.ToLower(text)
+	addresses := make([]string, len(readers))
+	for i, rd := range readers {
+		addresses[i] = rd.Remote
+	}
+	programs := s.peers.Find(addresses...)
+	return func(rd *server.Reader) bool {
+		words := rd.Stream + "\n" + rd.Remote + "\n" + rd.Agent
+		if p, ok := programs[rd.Remote]; ok {
+			words += fmt.Sprintf("\n%s pid %d", p.Name, p.PID)
+		}
+		return strings.Contains(strings.ToLower(words), text)
+	}
 }
 
 func (l *ReaderList) count(row *LiveReader, behind bool) {

@@ -152,6 +152,14 @@ func TestLanes(t *testing.T) {
 		t.Errorf("%+v: %s", list, diff)
 	}
 	p.call("GET", of("none", "/lanes"), "", 404, nil)
+	p.call("GET", of("a", "/lanes?q=W"), "", 200, &list)
+	if len(list.Lanes) != 2 || list.Producers != 1 {
+		t.Errorf("of w: %+v", list)
+	}
+	p.call("GET", of("a", "/lanes?q=x"), "", 200, &list)
+	if len(list.Lanes) != 0 || list.Producers != 0 {
+		t.Errorf("of x: %+v", list)
+	}
 }
 
 func TestOrigin(t *testing.T) {

@@ -133,6 +133,7 @@ func (s *Server) describe(mux *http.ServeMux) huma.API {
 	s.registerRequests(api)
 	s.registerReaders(api)
 	s.registerLanes(api)
+	s.registerProducers(api)
 	s.registerOrigin(api)
 	s.registerDelivery(api)
 	s.registerSubscriptions(api)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"sort"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -56,12 +55,6 @@ type PathInput struct {
 
 type streamOutput struct{ Body Stream }
 
-type producersOutput struct {
-	Body struct {
-		Producers []ProducerState `json:"producers" nullable:"false"`
-	}
-}
-
 func (s *Server) registerStreams(api huma.API) {
 	huma.Register(api, operation(http.MethodGet, "/api/streams", "listStreams", "List streams"), s.list)
 	huma.Register(api, operation(http.MethodGet, "/api/streams/{path}", "getStream", "One stream"),
@@ -72,7 +65,6 @@ func (s *Server) registerStreams(api huma.API) {
 			}
 			return &streamOutput{Body: row}, nil
 		})
-	huma.Register(api, operation(http.MethodGet, "/api/streams/{path}/producers", "listProducers", "A stream's producers, newest first"), s.producers)
 }
 
 func (s *Server) list(ctx context.Context, in *listInput) (*listOutput, error) {
@@ -116,36 +108,6 @@ func (s *Server) row(ctx context.Context, path string) (Stream, error) {
 		return Stream{}, protocol.ErrNotFound
 	}
 	return s.newRow(row), nil
-}
-
-func (s *Server) producers(ctx context.Context, in *PathInput) (*producersOutput, error) {
-	st, _, err := s.o.Store.Load(ctx, in.Path)
-	if err != nil {
-		return nil, problem(err)
-	}
-	list, err := s.o.Store.Producers(ctx, st.ID)
-	if err != nil {
-		return nil, problem(err)
-	}
-	sort.Slice(list, func(i, k int) bool {
-		if list[i].LastAppendAt != list[k].LastAppendAt {
-			return list[i].LastAppendAt > list[k].LastAppendAt
-		}
-		return list[i].ID < list[k].ID
-	})
-	out := &producersOutput{}
-	out.Body.Producers = make([]ProducerState, 0, len(list))
-	for _, p := range list {
-		state := ProducerState{ID: p.ID, Epoch: p.Epoch, LastSeq: p.Seq, LastAppendAt: p.LastAppendAt}
-		if t, ok := s.o.Journal.Tally(in.Path, p.ID, st.Incarnation); ok {
-			state.Seen = newSeen(t)
-			if began := state.Seen.Began; began != nil {
-				began.Process = newProcess(s.peers.Find(began.Remote), began.Remote)
-			}
-		}
-		out.Body.Producers = append(out.Body.Producers, state)
-	}
-	return out, nil
 }
 
 // problem turns an error into what the API answers: the protocol's status and

@@ -875,7 +875,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** A stream's producers, newest first */
+        /** A stream's producers */
         get: operations["listProducers"];
         put?: never;
         post?: never;
@@ -1921,8 +1921,13 @@ export interface components {
              * @description Unix milliseconds.
              */
             from: number;
-            /** @description By producer and epoch. */
+            /** @description By producer and epoch; of 100 producers, those that sent something last. */
             lanes: components["schemas"]["Lane"][];
+            /**
+             * Format: int64
+             * @description Those that q selects and that have sent something, with lanes or not.
+             */
+            producers: number;
             /** Format: int64 */
             to: number;
             /** @description The journal reaches back that far. */
@@ -2307,6 +2312,20 @@ export interface components {
             /** Format: int64 */
             seq: number;
         } | null;
+        ProducerList: {
+            /**
+             * Format: int64
+             * @description Those that q selects, listed or not.
+             */
+            matched: number;
+            /** @description Those that appended last first. */
+            producers: components["schemas"]["ProducerState"][];
+            /**
+             * Format: int64
+             * @description All of the stream.
+             */
+            total: number;
+        };
         ProducerSeen: {
             /** Format: int64 */
             accepted: number;
@@ -2336,9 +2355,6 @@ export interface components {
             /** Format: int64 */
             last_seq: number;
             seen: components["schemas"]["ProducerSeen"];
-        };
-        ProducersOutputBody: {
-            producers: components["schemas"]["ProducerState"][];
         };
         PruneInputBody: {
             credentials?: components["schemas"]["Credentials"];
@@ -4077,7 +4093,7 @@ export interface operations {
             query?: {
                 /** @description Only those of this stream. */
                 stream?: string;
-                /** @description In the path, the address or the User-Agent, whatever the case. */
+                /** @description In the path, the address, the User-Agent or the name and pid of the local program, whatever the case. */
                 text?: string;
                 mode?: "sse" | "long-poll";
                 /** @description Only those that have not been sent everything. */
@@ -4868,6 +4884,8 @@ export interface operations {
         parameters: {
             query?: {
                 seconds?: number;
+                /** @description In the producer's id, whatever the case. */
+                q?: string;
             };
             header?: never;
             path: {
@@ -5146,7 +5164,13 @@ export interface operations {
     };
     listProducers: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description In the id, whatever the case. */
+                q?: string;
+                /** @description Id of a producer that is listed in any case, behind the others if it is none of them. */
+                with?: string;
+                limit?: number;
+            };
             header?: never;
             path: {
                 /** @description Stream path, percent-encoded as one segment. */
@@ -5162,7 +5186,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ProducersOutputBody"];
+                    "application/json": components["schemas"]["ProducerList"];
                 };
             };
             /** @description Error */

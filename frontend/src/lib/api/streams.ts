@@ -11,7 +11,8 @@ import type {
   Message,
   MessageOrigin,
   MessagePage,
-  Producer,
+  ProducerPage,
+  ProducerQuery,
   Stream,
   StreamPage,
   StreamQuery,
@@ -80,8 +81,8 @@ export async function seek(path: string, to: { offset: string } | { time: number
 }
 
 /** What became of the appends of producers in the last seconds. */
-export function listLanes(path: string, seconds: number, signal?: AbortSignal): Promise<LanePage> {
-  return call('GET', `${at(path)}/lanes`, { query: { seconds }, signal });
+export function listLanes(path: string, seconds: number, q: string, signal?: AbortSignal): Promise<LanePage> {
+  return call('GET', `${at(path)}/lanes`, { query: { seconds, q }, signal });
 }
 
 /** Which request wrote a message, and how many readers have it. */
@@ -94,9 +95,8 @@ export function readDelivery(path: string, ordinal: number, signal?: AbortSignal
   return call('GET', `${at(path)}/messages/${ordinal}/readers`, { signal });
 }
 
-export async function listProducers(path: string, signal?: AbortSignal): Promise<Producer[]> {
-  const { producers } = await call<{ producers: Producer[] }>('GET', `${at(path)}/producers`, { signal });
-  return producers;
+export function listProducers(path: string, query: ProducerQuery, signal?: AbortSignal): Promise<ProducerPage> {
+  return call('GET', `${at(path)}/producers`, { query: { ...query }, signal });
 }
 
 export function readStorage(path: string, signal?: AbortSignal): Promise<StreamStorage> {

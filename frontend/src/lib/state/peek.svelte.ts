@@ -1,15 +1,16 @@
 import { isAbort } from '$lib/api/errors';
 import { listMessages, listProducers } from '$lib/api/streams';
-import type { Message, Producer, Stream } from '$lib/api/types';
+import type { Message, ProducerPage, Stream } from '$lib/api/types';
 
 const NEWEST = 5;
+const PRODUCERS = 5;
 const EVERY_MS = 1000;
 
-/** The newest messages and the producers of the selected stream, read at most once a second. */
+/** The newest messages and the latest producers of the selected stream, read at most once a second. */
 export class Peek {
   path = $state<string | null>(null);
   messages = $state.raw<Message[]>([]);
-  producers = $state.raw<Producer[]>([]);
+  producers = $state.raw<ProducerPage | null>(null);
 
   #due: Stream | null = null;
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -41,7 +42,7 @@ export class Peek {
     this.#controller.abort();
     this.#controller = new AbortController();
     this.messages = [];
-    this.producers = [];
+    this.producers = null;
   }
 
   async #read(stream: Stream): Promise<void> {
@@ -49,7 +50,7 @@ export class Peek {
     try {
       const [page, producers] = await Promise.all([
         listMessages(stream.path, Math.max(0, stream.messages - NEWEST), NEWEST, signal),
-        listProducers(stream.path, signal),
+        listProducers(stream.path, { limit: PRODUCERS }, signal),
       ]);
       this.messages = page.messages.toReversed();
       this.producers = producers;
