@@ -227,7 +227,7 @@ func (b *Backend) handle(base context.Context, o Options) error {
 	if b.settings != nil && o.ConfigFile != "" {
 		b.running.Go(func() { b.settings.follow(base) })
 	}
-	b.data.server = newDataServer(base, &data, o.Log)
+	b.data.server = newDataServer(base, &data, protocolServer.Waits, o.Log)
 	b.inspector.server = newServer(base, &inspector, o.Log)
 	return nil
 }

@@ -1,9 +1,11 @@
 package backend
 
 import (
+	"context"
 	"errors"
 	"io"
 	"net/http"
+	"net/http/httptrace"
 	"net/url"
 	"strings"
 	"testing"
@@ -106,6 +108,33 @@ func TestFaults(t *testing.T) {
 	began := time.Now()
 	if status, _, err := try("GET", "", ""); status != 200 || err != nil || time.Since(began) < 50*time.Millisecond {
 		t.Errorf("delay: %d %v after %v", status, err, time.Since(began))
+	}
+
+	// A client that leaves while it waits has asked for nothing.
+	arm(fault.Fault{Kind: fault.Delay, After: 4 * time.Minute, Methods: []string{"DELETE"}})
+	ctx, cancel := context.WithCancel(t.Context())
+	leave := httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{WroteRequest: func(httptrace.WroteRequestInfo) { cancel() }})
+	left, err := http.NewRequestWithContext(leave, "DELETE", stream, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if res, err := hc.Do(left); err == nil {
+		t.Errorf("a client that left got %d", res.StatusCode)
+		res.Body.Close()
+	}
+	for deadline := time.Now().Add(time.Minute); ; {
+		var over struct{ Matched int }
+		ask(t, b, "GET", "/api/requests?method=DELETE&stream="+url.QueryEscape("a/b"), "", &over)
+		if over.Matched > 0 {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("the request of a client that left goes on")
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+	if got := holds(); got == "" {
+		t.Error("a client that left has deleted the stream")
 	}
 
 	// What happened is marked where requests are remembered.

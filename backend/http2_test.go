@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"tailrace/backend/config"
+	"tailrace/backend/server"
 )
 
 // TestManyTailsOverOneConnection also checks that closing ends them all.
@@ -99,7 +100,7 @@ func TestSlowReaderEndsAlone(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			l.server = newDataServer(t.Context(), handler, slog.New(slog.DiscardHandler))
+			l.server = newDataServer(t.Context(), handler, (&server.Server{}).Waits, slog.New(slog.DiscardHandler))
 			served := make(chan error, 1)
 			go func() { served <- l.server.Serve(l.Listener) }()
 			defer func() {

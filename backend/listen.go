@@ -16,7 +16,6 @@ import (
 	"tailrace/backend/lint"
 	"tailrace/backend/localca"
 	"tailrace/backend/port"
-	"tailrace/backend/server"
 	"tailrace/backend/wire"
 )
 
@@ -119,7 +118,7 @@ func newServer(base context.Context, h http.Handler, log *slog.Logger) *http.Ser
 // newDataServer also speaks HTTP/2, over TLS and, to clients that know
 // beforehand, without. There, deadlines of a response are those of its stream: a
 // slow reader holds up nobody else on its connection.
-func newDataServer(base context.Context, h http.Handler, log *slog.Logger) *wire.Server {
+func newDataServer(base context.Context, h http.Handler, waits func(*http.Request) bool, log *slog.Logger) *wire.Server {
 	s := newServer(base, h, log)
 	s.ConnContext = lint.Connected
 	s.Protocols = new(http.Protocols)
@@ -134,7 +133,7 @@ func newDataServer(base context.Context, h http.Handler, log *slog.Logger) *wire
 		PingTimeout:      15 * time.Second,
 		WriteByteTimeout: time.Minute,
 	}
-	return wire.New(wire.Options{HTTP: s, Waits: server.Waits})
+	return wire.New(wire.Options{HTTP: s, Waits: waits})
 }
 
 // url is how this machine reaches the listener; an address that stands for all

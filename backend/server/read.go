@@ -110,9 +110,11 @@ func parseRead(rawQuery string) (readRequest, error) {
 	return req, nil
 }
 
-// Waits reports whether a request may wait for data.
-func Waits(r *http.Request) bool {
-	return r.Method == http.MethodGet && strings.Contains(r.URL.RawQuery, protocol.QueryLive+"=")
+// Waits reports whether a request may wait for data, or for a fault.
+func (s *Server) Waits(r *http.Request) bool {
+	query := r.URL.RawQuery
+	live := r.Method == http.MethodGet && (strings.Contains(query, protocol.QueryLive+"=") || strings.Contains(query, "%"))
+	return live || s.o.Faults.Any()
 }
 
 // startOf is the position that an offset means in a stream.

@@ -96,20 +96,39 @@ func (c *conn) serve() (other bool) {
 func (c *conn) readHead(limited bool) bool {
 	c.end = copy(c.buf[:], c.buf[c.start:c.end])
 	c.start = 0
+	c.skipBreaks()
 	for bytes.IndexByte(c.buf[:c.end], '\n') < 0 && c.end < len(c.buf) {
 		if c.end > 0 && !limited {
 			limited = true
+			c.since.Store(time.Now().UnixNano())
 			if c.net.SetReadDeadline(time.Now().Add(c.s.o.HTTP.ReadHeaderTimeout)) != nil {
 				return false
 			}
 		}
 		n, err := c.net.Read(c.buf[c.end:])
 		c.end += n
+		c.skipBreaks()
+		if errors.Is(err, io.EOF) && c.end > 0 {
+			break // net/http says what is wrong with it
+		}
 		if err != nil {
 			return false
 		}
 	}
 	return !limited || c.net.SetReadDeadline(time.Time{}) == nil
+}
+
+// skipBreaks drops the line break that old clients send behind the body of a POST,
+// to which it does not belong.
+func (c *conn) skipBreaks() {
+	if c.r.Method != http.MethodPost {
+		return
+	}
+	n := 0
+	for n < min(c.end, 4) && (c.buf[n] == '\r' || c.buf[n] == '\n') {
+		n++
+	}
+	c.end = copy(c.buf[:], c.buf[n:c.end])
 }
 
 // answer has the handler answer the request that was parsed, and reports whether
@@ -118,7 +137,7 @@ func (c *conn) answer() (goOn bool) {
 	w, r := &c.response, c.r
 	w.begin(r.Method == http.MethodHead)
 	stop := func() {}
-	if c.body.left == 0 && c.s.o.Waits(r) {
+	if c.s.o.Waits(r) {
 		ctx, cancel := context.WithCancel(r.Context())
 		defer cancel()
 		r = r.WithContext(ctx)
@@ -129,6 +148,11 @@ func (c *conn) answer() (goOn bool) {
 			goOn = false
 			stop()
 			w.drop()
+			// What is left unread would make the end of the connection a reset.
+			if !w.paced {
+				_ = c.net.SetReadDeadline(time.Now().Add(c.s.o.HTTP.ReadHeaderTimeout))
+			}
+			c.body.drain()
 			if reason != http.ErrAbortHandler { //nolint:errorlint // net/http compares it, too
 				c.s.o.HTTP.ErrorLog.Printf("panic serving %s: %v\n%s", r.RemoteAddr, reason, debug.Stack())
 			}
@@ -204,7 +228,7 @@ func (b *body) arrived() bool { return b.left == 0 || b.left <= int64(b.c.end-b.
 
 // drain reads what the handler has not, so that the next request can follow.
 func (b *body) drain() bool {
-	if b.arrived() {
+	if b.left > 0 && b.arrived() {
 		b.c.start += int(b.left)
 		b.left = 0
 	}

@@ -24,7 +24,7 @@ func FuzzPlain(f *testing.F) {
 	f.Fuzz(func(t *testing.T, first, second []byte) {
 		client, server := net.Pipe()
 		_, _ = client.Close(), server.Close()
-		c := newConn(&Server{base: context.Background(), o: Options{HTTP: &http.Server{}}}, server)
+		c := newConn(&Server{base: context.Background(), o: Options{HTTP: &http.Server{}, Waits: func(*http.Request) bool { return false }}}, server)
 		for _, data := range [][]byte{first, second} {
 			c.start, c.end = 0, copy(c.buf[:], data)
 			if !c.parse() {

@@ -32,6 +32,8 @@ type field struct {
 //   - it asks for a path, in HTTP/1.1, with one Host;
 //   - names and values hold what RFC 9110 §5 allows, and values fit on their line;
 //   - its body has a length, given once, of at most maxBody, and is sent at once;
+//   - it has none if the request waits, since what comes next tells whether the
+//     client is there;
 //   - the connection is to stay what it is: no Connection but keep-alive, no
 //     Upgrade, no Transfer-Encoding, no Trailer.
 func (c *conn) parse() bool {
@@ -67,6 +69,9 @@ func (c *conn) parse() bool {
 		return false
 	}
 	r.ContentLength = max(r.ContentLength, 0)
+	if r.ContentLength > 0 && c.s.o.Waits(r) {
+		return false
+	}
 	c.body.left, c.body.err = r.ContentLength, nil
 	r.Body = http.NoBody
 	if r.ContentLength > 0 {

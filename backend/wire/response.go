@@ -63,7 +63,12 @@ func (w *response) WriteHeader(status int) {
 	}
 	b := append(*w.out, "HTTP/1.1 "...)
 	b = strconv.AppendInt(b, int64(status), 10)
-	b = append(append(b, ' '), http.StatusText(status)...)
+	b = append(b, ' ')
+	if text := http.StatusText(status); text != "" {
+		b = append(b, text...)
+	} else {
+		b = strconv.AppendInt(append(b, "status code "...), int64(status), 10)
+	}
 	b = append(append(b, "\r\nDate: "...), date()...)
 	b = append(b, "\r\n"...)
 	var names [32]string
@@ -75,6 +80,9 @@ func (w *response) WriteHeader(status int) {
 	for _, name := range sorted {
 		for _, value := range w.header[name] {
 			switch name {
+			case "Connection":
+				w.last = true // there is nothing else to say about it
+				continue
 			case "Content-Type":
 				w.typed = true
 			case "Content-Length":
@@ -99,13 +107,15 @@ func appendValue(b []byte, value string) []byte {
 	return append(b, value...)
 }
 
-// frame ends the head. A body of unknown length is chunked, unless what is pending
+// frame ends the head, once the body of the request has been read: a client that
+// does not read before it has written all must not wait for us. A body of unknown length is chunked, unless what is pending
 // is all of it.
 func (w *response) frame(whole bool) {
 	if w.framed {
 		return
 	}
 	w.framed = true
+	w.last = !w.c.body.drain() || w.last || w.c.s.closing.Load()
 	b := *w.out
 	if !w.typed && len(w.pending) > 0 {
 		b = append(append(b, "Content-Type: "...), http.DetectContentType(w.pending)...)
@@ -150,14 +160,22 @@ func (w *response) Write(p []byte) (int, error) {
 		if w.forHead {
 			return len(p), nil
 		}
-		return len(p), w.put(p)
+		return sent(p, w.put(p))
 	}
 	if !w.framed && len(w.pending)+len(p) <= pendingBytes {
 		w.pending = append(w.pending, p...)
 		return len(p), nil
 	}
 	w.release()
-	return len(p), w.chunk(p)
+	return sent(p, w.chunk(p))
+}
+
+// sent is what Write returns for p.
+func sent(p []byte, err error) (int, error) {
+	if err != nil {
+		return 0, err
+	}
+	return len(p), nil
 }
 
 // release ends the head of a body of unknown length, and lets go what was pending.
@@ -259,8 +277,6 @@ func (w *response) finish() bool {
 	if w.status == 0 {
 		w.WriteHeader(http.StatusOK)
 	}
-	// Who does not read before all is written must not wait for us.
-	w.last = !w.c.body.drain() || w.c.s.closing.Load()
 	if !w.framed {
 		w.frame(true)
 		if !w.forHead {

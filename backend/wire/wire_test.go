@@ -24,7 +24,10 @@ import (
 	"tailrace/backend/wire"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	// net/http waits half a second before it closes on a client that it has refused.
+	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("net/http.(*conn).closeWriteAndWait"))
+}
 
 // pipes is a listener whose connections are pipes: what is written in one piece
 // is read as one.
@@ -85,10 +88,9 @@ func serve(t *testing.T, h http.HandlerFunc, change ...func(*http.Server)) *serv
 	go func() { ended <- s.Serve(s.pipes) }()
 	t.Cleanup(func() {
 		cancel()
-		if err := s.Shutdown(t.Context()); err != nil && !errors.Is(err, context.Canceled) {
+		if err := s.Shutdown(context.Background()); err != nil {
 			t.Error(err)
 		}
-		_ = s.Server.Close()
 		if err := <-ended; !errors.Is(err, http.ErrServerClosed) {
 			t.Errorf("Serve returned %v", err)
 		}
@@ -265,6 +267,18 @@ func TestConnectionsGoOn(t *testing.T) {
 		"POST /d HTTP/1.1\r\nHost: d\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nodd\r\n0\r\n\r\n",
 		"GET /e HTTP/1.1\r\nHost: e\r\n\r\n",
 	}
+	everyKind(t, requests)
+	// Old clients send a line break behind the body of a POST.
+	everyKind(t, []string{
+		"POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\none\r\n",
+		"POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\ntwo\r\n\r\n",
+		"GET /b HTTP/1.1\r\nHost: b\r\n\r\n",
+	})
+}
+
+// everyKind compares the answers to requests over one connection with net/http's.
+func everyKind(t *testing.T, requests []string) {
+	t.Helper()
 	all := func(c net.Conn) (answers []answer) {
 		send(c, strings.Join(requests, ""))
 		r := bufio.NewReader(c)
@@ -361,6 +375,16 @@ func TestAnswersAreThoseOfNetHTTP(t *testing.T) {
 		"line breaks in a value": func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("X-Value", "a\r\nX-Other: b")
 			w.WriteHeader(http.StatusOK)
+		},
+		"closing": func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Connection", "close")
+			w.WriteHeader(http.StatusOK)
+		},
+		"unknown status": func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(599) },
+		"much, and the body not read": func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "text/plain")
+			w.Header().Set("Content-Length", "1000000")
+			write(w, strings.Repeat("y", 1_000_000))
 		},
 		"several values": func(w http.ResponseWriter, _ *http.Request) {
 			w.Header()["Vary"] = []string{"a", "b"}
@@ -570,9 +594,9 @@ func TestShutdownGivesUp(t *testing.T) {
 }
 
 func TestConnectionsNobodyUsesAreClosed(t *testing.T) {
-	brief := func(s *http.Server) { s.IdleTimeout, s.ReadHeaderTimeout = 40*time.Millisecond, 20*time.Millisecond }
+	brief := func(s *http.Server) { s.ReadHeaderTimeout = 20 * time.Millisecond }
 	for name, request := range map[string]string{
-		"unused": "", "used": "GET / HTTP/1.1\r\nHost: a\r\n\r\n", "begun": "GET / HT", "stopped in the head": "GET / HTTP/1.1\r\nHost",
+		"unused": "", "begun": "GET / HT", "stopped in the head": "GET / HTTP/1.1\r\nHost",
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := serve(t, tell, brief).dial(t)
@@ -582,6 +606,62 @@ func TestConnectionsNobodyUsesAreClosed(t *testing.T) {
 			}
 		})
 	}
+	t.Run("used", func(t *testing.T) {
+		c := serve(t, tell, func(s *http.Server) { s.IdleTimeout = 40 * time.Millisecond }).dial(t)
+		send(c, "GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+		r := bufio.NewReader(c)
+		if a := read(r, "GET"); a.Status != "200 OK" || a.Close {
+			t.Fatalf("%+v", a)
+		}
+		if data, err := io.ReadAll(r); err != nil || len(data) > 0 {
+			t.Fatalf("%q, %v", data, err)
+		}
+	})
+}
+
+// TestEndsAreNoResets has a handler break off over TCP, where what was not read
+// would make a reset of the end of the connection.
+func TestEndsAreNoResets(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := wire.New(wire.Options{
+		HTTP:  newHTTP(t.Context(), http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })),
+		Waits: func(*http.Request) bool { return false },
+	})
+	ended := make(chan error, 1)
+	go func() { ended <- s.Serve(l) }()
+	for _, size := range []int{100, 100_000} {
+		c, err := net.Dial("tcp", l.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := fmt.Fprintf(c, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n%s", size, strings.Repeat("x", size)); err != nil {
+			t.Errorf("%d bytes: %v", size, err)
+		}
+		if data, err := io.ReadAll(c); err != nil || len(data) > 0 {
+			t.Errorf("%d bytes: %q, %v", size, data, err)
+		}
+		_ = c.Close()
+	}
+	// Half of a request, and the end of what the client sends.
+	c, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = io.WriteString(c, "GET / HTTP/1.1")
+	if err := errors.Join(err, c.(*net.TCPConn).CloseWrite()); err != nil {
+		t.Fatal(err)
+	}
+	if a := read(bufio.NewReader(c), "GET"); a.Status != "400 Bad Request" {
+		t.Errorf("half a request: %+v", a)
+	}
+	_ = c.Close()
+	if err := s.Shutdown(context.Background()); err != nil {
+		t.Error(err)
+	}
+	<-ended
 }
 
 func TestBodiesThatPauseMeetTheDeadline(t *testing.T) {
