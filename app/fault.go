@@ -82,6 +82,13 @@ func scope(f *inspect.Fault) string {
 	return fmt.Sprintf("%s, %s of %s", f.Words, methods, streams)
 }
 
+func timesText(n int64) string {
+	if n == 1 {
+		return "1 time"
+	}
+	return fmt.Sprintf("%d times", n)
+}
+
 type faultList struct {
 	folder `embed:""`
 }
@@ -97,7 +104,7 @@ func (c *faultList) Run(inv *invocation) error {
 		return inv.print(c.JSON, out, table(func(w *tabwriter.Writer) {
 			for i := range out.Faults {
 				f := &out.Faults[i]
-				fmt.Fprintf(w, "%d\t%s\thappened %d times\tuntil %s\n", f.ID, scope(f), f.Hits, dayText(f.Ends))
+				fmt.Fprintf(w, "%d\t%s\thappened %s\tuntil %s\n", f.ID, scope(f), timesText(f.Hits), dayText(f.Ends))
 			}
 		}))
 	})

@@ -46,7 +46,7 @@ func TestFaults(t *testing.T) {
 	if got := get(); got != http.StatusServiceUnavailable {
 		t.Errorf("status %d while it is armed", got)
 	}
-	want(t, "the list", tailrace(exitOK, "list"), "GET of orders/**", "happened 1 times")
+	want(t, "the list", tailrace(exitOK, "list"), "GET of orders/**", "happened 1 time ")
 	var list struct{ Faults []inspect.Fault }
 	if err := json.Unmarshal([]byte(tailrace(exitOK, "list", "--json")), &list); err != nil || len(list.Faults) != 1 || list.Faults[0].Hits != 1 {
 		t.Errorf("listed %+v, %v", list, err)

@@ -1,9 +1,11 @@
 package lint
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net"
+	"net/http"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -48,6 +50,12 @@ func Connected(ctx context.Context, c net.Conn) context.Context {
 	return context.WithValue(ctx, connKey{}, &Conn{Connection: peer.Connection{Client: plain(client), Server: plain(server)}})
 }
 
+// ConnOf is the connection that a request came over, nil when it is of no use.
+func ConnOf(r *http.Request) *Conn {
+	c, _ := r.Context().Value(connKey{}).(*Conn)
+	return c
+}
+
 func plain(a *net.TCPAddr) netip.AddrPort {
 	at := a.AddrPort()
 	return netip.AddrPortFrom(at.Addr().Unmap().WithZone(""), at.Port())
@@ -55,7 +63,8 @@ func plain(a *net.TCPAddr) netip.AddrPort {
 
 // writers are the connections that producers write over.
 type writers struct {
-	find func(map[peer.Connection]bool) map[peer.Connection]peer.Owner // nil: peer.Owners
+	find     func(map[peer.Connection]bool) map[peer.Connection]peer.Owner // nil: peer.Owners
+	patience time.Duration                                                 // how long a look may take to count; 0: lookEvery
 
 	mu      sync.Mutex
 	lines   map[lineKey]*line
@@ -84,7 +93,7 @@ type writer struct {
 // stored looks at an append that was stored. All that it costs most of them is to
 // see that it came over the same connection as the one before.
 func (l *Linter) stored(x *journal.Exchange) {
-	conn, _ := x.Request.Context().Value(connKey{}).(*Conn)
+	conn := ConnOf(x.Request)
 	id := x.Request.Header.Get(protocol.HeaderProducerID)
 	if conn == nil || id == "" {
 		return
@@ -130,7 +139,7 @@ func (l *Linter) look(at *line, conn *Conn, stream, request string, now, asked t
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.next = now.Add(max(lookEvery, lookShare*ended.Sub(began)))
-	if ended.Sub(asked) < lookEvery {
+	if ended.Sub(asked) < cmp.Or(w.patience, lookEvery) {
 		conn.asked, conn.owner = true, owner
 		l.judge(at, owner, stream, func() string { return request }, now)
 	}

@@ -1,21 +1,21 @@
-package backend
+package lint
 
 import (
 	"bufio"
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"strings"
 	"testing"
 	"time"
 
-	"tailrace/backend/config"
-	"tailrace/backend/lint"
+	"tailrace/backend/journal"
 )
 
-// TestAppendingProcess is no test but the program of TestTwoProcesses: it appends
+// TestAppendingProcess is no test but the program of TestRealProcesses: it appends
 // what it is told to, over as many connections as it is told, and says how it went.
 func TestAppendingProcess(t *testing.T) {
 	stream := os.Getenv("TAILRACE_TEST_STREAM")
@@ -87,37 +87,48 @@ func (a *appender) append(seq, connection int) {
 
 // Two processes that write by turns as one producer are found, one with many
 // connections is not.
-func TestTwoProcesses(t *testing.T) {
-	b, _ := openBackend(t, func(*config.Config) {})
-	streams := map[string]string{}
-	for _, name := range []string{"shared", "pooled"} {
-		streams[name] = b.DataURL() + "/v1/stream/" + name
-		req, _ := http.NewRequest(http.MethodPut, streams[name], nil)
-		req.Header.Set("Content-Type", "text/plain")
-		res, err := http.DefaultClient.Do(req)
-		if err != nil {
-			t.Fatal(err)
-		}
-		res.Body.Close()
+func TestRealProcesses(t *testing.T) {
+	l := &Linter{}
+	t.Cleanup(l.Close)
+	l.writers.patience = time.Hour // this machine may be slow
+	srv := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		l.writers.mu.Lock()
+		l.writers.next = time.Time{}
+		l.writers.mu.Unlock()
+		_, _ = io.Copy(io.Discard, r.Body) // a few bytes
+		l.Observe(&journal.Exchange{
+			Request: r, Began: time.Now(), Stream: r.URL.Path[1:], Status: http.StatusOK, Outcome: journal.Outcome{Decision: journal.Stored},
+		})
+		l.writers.looking.Wait() // the program is there as long as it is not answered
+	}))
+	srv.Config.ConnContext = Connected
+	srv.Start()
+	t.Cleanup(srv.Close)
+
+	pooled := startAppender(t, srv.URL+"/pooled")
+	for seq := range 20 {
+		pooled.append(seq, seq%3)
 	}
-	one, two := startAppender(t, streams["shared"]), startAppender(t, streams["shared"])
-	pooled := startAppender(t, streams["pooled"])
-	var found []lint.Finding
-	deadline := time.Now().Add(10 * time.Minute)
-	for seq := 0; len(found) == 0; seq += 2 {
-		if time.Now().After(deadline) {
-			t.Fatal("they were not found")
+	before, after := startAppender(t, srv.URL+"/handed-over"), startAppender(t, srv.URL+"/handed-over")
+	for seq := range 20 {
+		if seq < 10 {
+			before.append(seq, seq%2)
+		} else {
+			after.append(seq, seq%2)
 		}
+	}
+	if got := l.Findings(); len(got) > 0 {
+		t.Errorf("found %+v", got)
+	}
+	one, two := startAppender(t, srv.URL+"/shared"), startAppender(t, srv.URL+"/shared")
+	for seq := 0; seq < 4; seq += 2 {
 		one.append(seq, 0)
 		two.append(seq+1, 0)
-		pooled.append(seq, seq%3)
-		pooled.append(seq+1, seq%5)
-		time.Sleep(10 * time.Millisecond) // spares the machine
-		found = b.lint.Findings()
 	}
-	who := fmt.Sprintf("process %d, and", min(one.pid, two.pid))
-	if f := found[0]; len(found) != 1 || f.Rule != lint.TwoProcesses || f.Stream != "shared" || !strings.Contains(f.Client, who) ||
-		!strings.HasSuffix(f.Client, fmt.Sprintf("process %d", max(one.pid, two.pid))) {
+	found := l.Findings()
+	first, second := fmt.Sprintf("process %d, and", min(one.pid, two.pid)), fmt.Sprintf("process %d", max(one.pid, two.pid))
+	if len(found) != 1 || found[0].Rule != TwoProcesses || found[0].Stream != "shared" ||
+		!strings.Contains(found[0].Client, first) || !strings.HasSuffix(found[0].Client, second) {
 		t.Errorf("found %+v", found)
 	}
 }
