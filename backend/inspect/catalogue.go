@@ -101,6 +101,17 @@ func hasWords(path, words string) bool {
 	return true
 }
 
+// pick returns the selected streams in the order in which they are, as they are.
+func (q *selection) pick(all []store.Brief) []*store.Brief {
+	var out []*store.Brief
+	for i := range all {
+		if q.matches(&all[i]) {
+			out = append(out, &all[i])
+		}
+	}
+	return out
+}
+
 // of returns the selected streams in order. It leaves all as it is.
 func (q *selection) of(all []store.Brief, active []engine.Activity) []store.Brief {
 	var out []store.Brief
@@ -110,10 +121,7 @@ func (q *selection) of(all []store.Brief, active []engine.Activity) []store.Brie
 		}
 	}
 	if q.sort != "" && q.sort != "path" {
-		now := make(map[int64]*engine.State, len(active))
-		for i := range active {
-			now[active[i].State.ID] = active[i].State
-		}
+		now := byID(active)
 		for i := range out {
 			if st := now[out[i].ID]; st != nil {
 				out[i].Messages, out[i].Bytes, out[i].LastAppendAt = st.Messages, st.Bytes, st.LastAppendAt
@@ -131,6 +139,15 @@ func (q *selection) of(all []store.Brief, active []engine.Activity) []store.Brie
 		slices.Reverse(out)
 	}
 	return out
+}
+
+// byID returns the states of streams in use: they have the counts of this moment.
+func byID(active []engine.Activity) map[int64]*engine.State {
+	now := make(map[int64]*engine.State, len(active))
+	for i := range active {
+		now[active[i].State.ID] = active[i].State
+	}
+	return now
 }
 
 func (q *selection) key(b *store.Brief) int64 {

@@ -4,31 +4,56 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 
 	"github.com/danielgtaylor/huma/v2"
 
 	"tailrace/backend/protocol"
 	"tailrace/backend/server"
+	"tailrace/backend/store"
 )
 
-type listInput struct {
+// ListFilter says which streams are listed.
+type ListFilter struct {
 	Filter string `query:"filter" doc:"A glob when it contains *, else words that the path contains, separated by blanks."`
 	Kind   string `query:"kind" enum:"json,text,bytes"`
 	State  string `query:"state" enum:"open,closed,fork,deleted"`
 	System bool   `query:"system" doc:"Include system streams."`
-	Sort   string `query:"sort" enum:"path,messages,bytes,created,last" default:"path"`
-	Desc   bool   `query:"desc" doc:"The largest first."`
-	From   int    `query:"from" minimum:"0" doc:"Index of the first stream, among those selected."`
-	Limit  int    `query:"limit" minimum:"1" maximum:"1000" default:"200"`
+	Find   string `query:"find" doc:"Path of a stream: tell where it is."`
+}
+
+func (in *ListFilter) selection() selection {
+	return selection{filter: in.Filter, kind: in.Kind, state: in.State, system: in.System}
+}
+
+type listInput struct {
+	ListFilter
+	Sort  string `query:"sort" enum:"path,messages,bytes,created,last" default:"path"`
+	Desc  bool   `query:"desc" doc:"The largest first."`
+	From  int    `query:"from" minimum:"0" doc:"Index of the first stream, among those selected."`
+	Limit int    `query:"limit" minimum:"1" maximum:"1000" default:"200"`
 }
 
 // StreamList is a page of streams.
 type StreamList struct {
 	From    int      `json:"from"`
 	Streams []Stream `json:"streams" nullable:"false"`
-	Matched int      `json:"matched" doc:"Streams that the filter selects, on all pages."`
-	Total   int      `json:"total" doc:"Application streams."`
-	Facets  Facets   `json:"facets"`
+	Counts
+}
+
+// Counts are what is said of all streams beside a page of them.
+type Counts struct {
+	Matched int    `json:"matched" doc:"Streams that the filter selects, on all pages."`
+	Total   int    `json:"total" doc:"Application streams."`
+	Facets  Facets `json:"facets"`
+	Found   *Found `json:"found" doc:"Null: there was nothing to find, or the filter does not select it."`
+}
+
+// Found is where a stream is.
+type Found struct {
+	_      struct{} `nullable:"true"`
+	Index  int      `json:"index" doc:"Of its row; -1: it is in a folder that is closed."`
+	Stream Stream   `json:"stream"`
 }
 
 // Facets count application streams by kind and state.
@@ -57,6 +82,7 @@ type streamOutput struct{ Body Stream }
 
 func (s *Server) registerStreams(api huma.API) {
 	huma.Register(api, operation(http.MethodGet, "/api/streams", "listStreams", "List streams"), s.list)
+	s.registerTree(api)
 	huma.Register(api, operation(http.MethodGet, "/api/streams/{path}", "getStream", "One stream"),
 		func(ctx context.Context, in *PathInput) (*streamOutput, error) {
 			row, err := s.row(ctx, in.Path)
@@ -72,16 +98,16 @@ func (s *Server) list(ctx context.Context, in *listInput) (*listOutput, error) {
 	if err != nil {
 		return nil, problem(err)
 	}
-	out := &listOutput{Body: StreamList{From: in.From, Streams: []Stream{}}}
-	for i := range all {
-		if !all[i].System {
-			out.Body.Total++
-			out.Body.Facets.count(&all[i])
+	q := in.selection()
+	q.sort, q.desc = in.Sort, in.Desc
+	selected := q.of(all, s.o.Engine.Active())
+	out := &listOutput{Body: StreamList{From: in.From, Streams: []Stream{}, Counts: count(all)}}
+	out.Body.Matched = len(selected)
+	if i := slices.IndexFunc(selected, func(b store.Brief) bool { return b.Path == in.Find }); i >= 0 {
+		if out.Body.Found, err = s.foundAt(ctx, i, selected[i].ID); err != nil {
+			return nil, problem(err)
 		}
 	}
-	q := selection{filter: in.Filter, kind: in.Kind, state: in.State, system: in.System, sort: in.Sort, desc: in.Desc}
-	selected := q.of(all, s.o.Engine.Active())
-	out.Body.Matched = len(selected)
 	for _, b := range selected[min(in.From, len(selected)):min(in.From+in.Limit, len(selected))] {
 		row, err := s.o.Store.Row(ctx, b.ID)
 		if err != nil {
@@ -92,6 +118,27 @@ func (s *Server) list(ctx context.Context, in *listInput) (*listOutput, error) {
 		}
 	}
 	return out, nil
+}
+
+// count counts streams, whether they are selected or not.
+func count(all []store.Brief) Counts {
+	var c Counts
+	for i := range all {
+		if !all[i].System {
+			c.Total++
+			c.Facets.count(&all[i])
+		}
+	}
+	return c
+}
+
+// foundAt is a stream with the index of its row.
+func (s *Server) foundAt(ctx context.Context, index int, id int64) (*Found, error) {
+	row, err := s.o.Store.Row(ctx, id)
+	if err != nil || row == nil {
+		return nil, err
+	}
+	return &Found{Index: index, Stream: s.newRow(row)}, nil
 }
 
 // row returns the stream at a path as a list shows it.

@@ -183,16 +183,43 @@ test("what can be done with a stream is in its menu and in the palette", async (
   expect(problems).toEqual([])
 })
 
-test("thousands of streams are a list that is read as it is looked at", async () => {
+test("thousands of streams are a tree or a list that is read as it is looked at", async () => {
   for (let i = 0; i < 2500; i += 50) {
     await Promise.all(Array.from({ length: 50 }, (_, k) => create(`many/${String(i + k).padStart(5, "0")}`)))
   }
   await open("/streams")
   await page.getByTestId("stream-count").filter({ hasText: "2,500" }).waitFor()
-  await row("many/00000").waitFor()
+  const folder = page.getByRole("row", { expanded: false }).filter({ hasText: "many/" })
+  const chosen = page.getByRole("row", { selected: true })
+  const side = page.getByRole("region", { name: "Selected stream" }).getByText("02499").first()
+  await folder.filter({ hasText: "2,500" }).click()
+  await row("00000").waitFor()
   await page.keyboard.press("G")
-  await row("many/02499").waitFor()
-  await page.getByRole("region", { name: "Selected stream" }).getByText("02499").first().waitFor()
+  await chosen.filter({ hasText: "02499" }).waitFor()
+  await side.waitFor()
+  expect(await accessibility(page)).toEqual([])
+
+  // The address has the open folder and the selected stream, which are found again: also in the other layout.
+  await page.reload()
+  await chosen.filter({ hasText: "02499" }).waitFor()
+  await page.getByRole("radio", { name: "Flat" }).click()
+  await chosen.filter({ hasText: "many/02499" }).waitFor()
+  await page.reload()
+  await chosen.filter({ hasText: "many/02499" }).waitFor()
+  // A stream that goes moves all that follow, but not the selection.
+  expect((await fetch(`${server.streams}/many/00000`, { method: "DELETE" })).status).toBe(204)
+  await page.getByTestId("stream-count").filter({ hasText: "2,499" }).waitFor()
+  await expect.poll(() => chosen.getAttribute("aria-rowindex")).toBe("2500")
+  await chosen.filter({ hasText: "many/02499" }).waitFor()
+  await page.getByRole("radio", { name: "Tree" }).click()
+  await page.getByRole("row", { selected: true, level: 2 }).filter({ hasText: "02499" }).click()
+  await page.keyboard.press("ArrowLeft")
+  await page.getByRole("row", { expanded: true }).filter({ hasText: "many/" }).waitFor()
+  await page.keyboard.press("ArrowLeft")
+  await folder.filter({ hasText: "2,499" }).waitFor()
+  await side.waitFor()
+  await create("many/00000")
+  await folder.filter({ hasText: "2,500" }).waitFor()
 
   // Words of which one alone has thousands of hits.
   await page.keyboard.press("Control+k")
@@ -204,6 +231,8 @@ test("thousands of streams are a list that is read as it is looked at", async ()
   await page.getByRole("textbox", { name: "Filter streams" }).fill("many/0123*")
   await page.getByTestId("stream-count").filter({ hasText: "10 of" }).waitFor()
   await row("01239").waitFor()
+  await page.getByRole("textbox", { name: "Filter streams" }).fill("many/0")
+  await folder.filter({ hasText: "2,500" }).waitFor()
   expect(problems).toEqual([])
 })
 

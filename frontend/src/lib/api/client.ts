@@ -2,7 +2,8 @@ import { ApiError, isAbort, OfflineError } from './errors';
 
 const TOKEN_KEY = 'tailrace.token';
 
-type Query = Record<string, string | number | boolean | undefined>;
+type Value = string | number | boolean | undefined;
+type Query = Record<string, Value | readonly string[]>;
 
 interface Call {
   query?: Query;
@@ -100,7 +101,8 @@ export async function readLines<T>(response: Response, receive: (line: T) => voi
 function queryString(query: Query = {}): string {
   const params = new URLSearchParams();
   for (const [key, value] of Object.entries(query)) {
-    if (value !== undefined && value !== '') params.set(key, String(value));
+    if (typeof value === 'object') for (const one of value) params.append(key, one);
+    else if (value !== undefined && value !== '') params.set(key, String(value));
   }
   const text = params.toString();
   return text === '' ? '' : `?${text}`;

@@ -1022,6 +1022,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/tree": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List streams as a tree */
+        get: operations["listTree"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/update": {
         parameters: {
             query?: never;
@@ -1720,6 +1737,23 @@ export interface components {
             /** @description False: the journal is off, so nobody watches. */
             watching: boolean;
         };
+        Folder: {
+            /** Format: int64 */
+            bytes: number;
+            /**
+             * Format: int64
+             * @description Unix milliseconds; null: nothing was appended yet.
+             */
+            last_append_at: number | null;
+            open: boolean;
+            /** @description Ends with a slash. */
+            prefix: string;
+            /**
+             * Format: int64
+             * @description Of those selected, at any depth.
+             */
+            streams: number;
+        } | null;
         Fork: {
             /** @description Path of the source. */
             of: string;
@@ -1730,6 +1764,14 @@ export interface components {
              * @description Messages for JSON, else bytes, behind the offset.
              */
             sub_offset?: number;
+        } | null;
+        Found: {
+            /**
+             * Format: int64
+             * @description Of its row; -1: it is in a folder that is closed.
+             */
+            index: number;
+            stream: components["schemas"]["Stream"];
         } | null;
         FoundFile: {
             /** @description What to restore: a file, or a manifest. */
@@ -2860,6 +2902,8 @@ export interface components {
         };
         StreamList: {
             facets: components["schemas"]["Facets"];
+            /** @description Null: there was nothing to find, or the filter does not select it. */
+            found: components["schemas"]["Found"];
             /** Format: int64 */
             from: number;
             /**
@@ -2988,6 +3032,45 @@ export interface components {
         };
         TargetsOutputBody: {
             targets: components["schemas"]["Target"][];
+        };
+        TreeList: {
+            /**
+             * Format: int64
+             * @description Rows on all pages.
+             */
+            count: number;
+            facets: components["schemas"]["Facets"];
+            /** @description Null: there was nothing to find, or the filter does not select it. */
+            found: components["schemas"]["Found"];
+            /** Format: int64 */
+            from: number;
+            /**
+             * Format: int64
+             * @description Streams that the filter selects, on all pages.
+             */
+            matched: number;
+            rows: components["schemas"]["TreeRow"][];
+            /**
+             * Format: int64
+             * @description Application streams.
+             */
+            total: number;
+        };
+        TreeRow: {
+            /** @description Prefix of that folder: the name is what comes behind it. */
+            around: string;
+            folder: components["schemas"]["Folder"];
+            /**
+             * Format: int64
+             * @description In how many folders with rows of their own it is.
+             */
+            level: number;
+            /**
+             * Format: int64
+             * @description Index of the row of the folder around; -1: none.
+             */
+            parent: number;
+            stream: components["schemas"]["Stream"];
         };
         Update: {
             /** @description The settings name an address to ask. */
@@ -4634,6 +4717,8 @@ export interface operations {
                 state?: "open" | "closed" | "fork" | "deleted";
                 /** @description Include system streams. */
                 system?: boolean;
+                /** @description Path of a stream: tell where it is. */
+                find?: string;
                 sort?: "path" | "messages" | "bytes" | "created" | "last";
                 /** @description The largest first. */
                 desc?: boolean;
@@ -5465,6 +5550,49 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["TargetTest"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    listTree: {
+        parameters: {
+            query?: {
+                /** @description A glob when it contains *, else words that the path contains, separated by blanks. */
+                filter?: string;
+                kind?: "json" | "text" | "bytes";
+                state?: "open" | "closed" | "fork" | "deleted";
+                /** @description Include system streams. */
+                system?: boolean;
+                /** @description Path of a stream: tell where it is. */
+                find?: string;
+                /** @description Folders that are open, by prefix. */
+                open?: string[] | null;
+                /** @description Index of the first row. */
+                from?: number;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TreeList"];
                 };
             };
             /** @description Error */

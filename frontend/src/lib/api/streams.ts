@@ -17,6 +17,8 @@ import type {
   StreamPage,
   StreamQuery,
   StreamStorage,
+  TreePage,
+  TreeQuery,
 } from './types';
 
 function at(path: string): string {
@@ -25,6 +27,10 @@ function at(path: string): string {
 
 export function listStreams(query: StreamQuery, signal?: AbortSignal): Promise<StreamPage> {
   return call('GET', '/api/streams', { query: { ...query }, signal });
+}
+
+export function listTree(query: TreeQuery, signal?: AbortSignal): Promise<TreePage> {
+  return call('GET', '/api/tree', { query: { ...query }, signal });
 }
 
 export function readStream(path: string, signal?: AbortSignal): Promise<Stream> {

@@ -14,6 +14,16 @@ export type Kind = Stream['kind'];
 export type Facets = Schemas['Facets'];
 export type StreamState = keyof Facets['state'];
 export type StreamPage = Schemas['StreamList'];
+export type TreePage = Schemas['TreeList'];
+export type Folder = NonNullable<Schemas['Folder']>;
+export type Found = NonNullable<Schemas['Found']>;
+export type StreamCounts = Pick<StreamPage, 'matched' | 'total' | 'facets' | 'found'>;
+type TreeParameters = NonNullable<operations['listTree']['parameters']['query']>;
+export type TreeQuery = Omit<TreeParameters, 'kind' | 'state' | 'open'> & {
+  kind?: string;
+  state?: string;
+  open: readonly string[];
+};
 type ListQuery = NonNullable<operations['listStreams']['parameters']['query']>;
 /** Kind and state come from the address bar: the server says what is wrong with them. */
 export type StreamQuery = Omit<ListQuery, 'kind' | 'state'> & { kind?: string; state?: string };

@@ -1,11 +1,11 @@
 import { isAbort, reason } from '$lib/api/errors';
-import { listStreams } from '$lib/api/streams';
-import type { Facets, Stream, StreamChanges, StreamPage } from '$lib/api/types';
+import { listStreams, listTree } from '$lib/api/streams';
+import type { Facets, Found, Stream, StreamChanges, StreamCounts, StreamPage, TreePage } from '$lib/api/types';
 import { matchesFilter } from '$lib/format/match';
-import { StreamPages } from './streampages.svelte';
+import { StreamPages, type Entry } from './streampages.svelte';
 
-/** Up to so many streams are held whole, and make a tree; of more only what is on screen is read. */
-export const WHOLE = 2000;
+/** Up to so many streams are held whole; of more only what is on screen is read, the folders of a tree as well. */
+const WHOLE = 2000;
 const PAGE = 1000;
 const RECOUNT_MS = 1000;
 
@@ -18,6 +18,9 @@ export interface ListQuery {
   system: boolean;
   sort: SortKey;
   desc: boolean;
+  /** Shown as a tree, in which these folders of a long list are open. */
+  tree: boolean;
+  open: readonly string[];
 }
 
 /**
@@ -30,16 +33,31 @@ export class StreamList {
   streams = $state.raw<Stream[]>([]);
   /** What is on screen, when it is not. */
   pages = $state.raw<StreamPages | null>(null);
+  /** How many rows that are. */
+  rows = $state(0);
   matched = $state(0);
   total = $state(0);
   facets = $state.raw<Facets | null>(null);
   loaded = $state(false);
   error = $state<string | null>(null);
 
-  #query: ListQuery = { filter: '', kind: '', state: '', system: false, sort: 'path', desc: false };
+  #query: ListQuery = {
+    filter: '',
+    kind: '',
+    state: '',
+    system: false,
+    sort: 'path',
+    desc: false,
+    tree: false,
+    open: [],
+  };
   #reading: AbortController | null = null;
   #recount: ReturnType<typeof setTimeout> | undefined;
   #countedAt = 0;
+
+  /** The selected stream, and where it was in a long list; its row may not be here. */
+  #picked = $state.raw<Found | null>(null);
+  #pick = '';
 
   /** Shows what passes this query. */
   async show(query: ListQuery): Promise<void> {
@@ -48,7 +66,24 @@ export class StreamList {
   }
 
   find(path: string): Stream | undefined {
-    return this.pages === null ? this.streams.find((s) => s.path === path) : this.pages.find(path)?.stream;
+    if (this.pages === null) return this.streams.find((s) => s.path === path);
+    return this.pages.find(path)?.stream ?? (this.#picked?.stream.path === path ? this.#picked.stream : undefined);
+  }
+
+  /** The row of a stream in a long list, -1 when that is not known. */
+  indexOf(path: string): number {
+    const here = this.pages?.find(path);
+    if (here !== undefined) return here.index;
+    return this.#picked?.stream.path === path ? this.#picked.index : -1;
+  }
+
+  /** Says which stream is selected: it stays known wherever its row is. */
+  pick(path: string): void {
+    this.#pick = path;
+    if (this.pages === null) return;
+    const here = this.pages.find(path);
+    if (here !== undefined) this.#picked = here;
+    else if (path !== '' && this.#picked?.stream.path !== path) void this.reload();
   }
 
   /** Reads it again. */
@@ -58,12 +93,13 @@ export class StreamList {
     this.#reading = controller;
     const { signal } = controller;
     try {
+      if (this.pages !== null && (await this.#refresh(this.pages, signal))) return;
       const first = await this.#page(0, PAGE, signal);
       this.#count(first);
       if (first.matched > WHOLE) {
-        if (this.pages === null)
-          this.pages = new StreamPages(async (from, limit, s) => (await this.#page(from, limit, s)).streams);
-        await this.pages.refresh();
+        const pages = new StreamPages((from, limit, s) => this.#entries(from, limit, s));
+        await this.#refresh(pages, signal);
+        this.pages = pages;
         this.streams = [];
       } else {
         const streams = first.streams;
@@ -75,8 +111,8 @@ export class StreamList {
         this.#leavePages();
         this.streams = streams;
       }
-      this.loaded = true;
       this.error = null;
+      this.loaded = true;
     } catch (error) {
       if (!isAbort(error)) this.error = reason(error);
     } finally {
@@ -100,8 +136,14 @@ export class StreamList {
       return;
     }
     if (this.pages !== null) {
-      this.pages.patch(new Map(changed.map((stream) => [stream.path, stream])));
-      const moves = this.#query.sort !== 'path' && changed.length > 0;
+      const rows = new Map(changed.map((stream) => [stream.path, stream]));
+      this.pages.patch(rows);
+      const picked = this.#picked?.stream.path ?? '';
+      const now = rows.get(picked);
+      if (removed.includes(picked)) this.#picked = null;
+      else if (this.#picked !== null && now !== undefined) this.#picked = { ...this.#picked, stream: now };
+      // Sums of folders follow what is appended, as places in other orders do.
+      const moves = (this.#query.sort !== 'path' || this.#asTree) && changed.length > 0;
       if (
         moves ||
         removed.length > 0 ||
@@ -146,8 +188,42 @@ export class StreamList {
     this.pages = null;
   }
 
-  #page(from: number, limit: number, signal?: AbortSignal): Promise<StreamPage> {
-    return listStreams({ ...this.#query, from, limit }, signal);
+  /** Reads a long list again; false: it has become short. */
+  async #refresh(pages: StreamPages, signal: AbortSignal): Promise<boolean> {
+    const find = this.#pick;
+    const head = await (this.#asTree ? this.#tree(0, 1, signal, find) : this.#page(0, 1, signal, find));
+    this.#count(head);
+    if (head.matched <= WHOLE) return false;
+    await pages.refresh();
+    if (find === this.#pick) this.#picked = head.found;
+    this.error = null;
+    return true;
+  }
+
+  get #asTree(): boolean {
+    const { tree, sort, desc } = this.#query;
+    return tree && sort === 'path' && !desc;
+  }
+
+  async #entries(from: number, limit: number, signal: AbortSignal): Promise<Entry[]> {
+    if (this.#asTree) {
+      const { rows, count } = await this.#tree(from, limit, signal);
+      this.rows = count;
+      return rows;
+    }
+    const { streams, matched } = await this.#page(from, limit, signal);
+    this.rows = matched;
+    return streams.map((stream) => ({ level: 0, parent: -1, around: '', stream, folder: null }));
+  }
+
+  #page(from: number, limit: number, signal?: AbortSignal, find?: string): Promise<StreamPage> {
+    const { filter, kind, state, system, sort, desc } = this.#query;
+    return listStreams({ filter, kind, state, system, sort, desc, from, limit, find }, signal);
+  }
+
+  #tree(from: number, limit: number, signal: AbortSignal, find?: string): Promise<TreePage> {
+    const { filter, kind, state, system, open } = this.#query;
+    return listTree({ filter, kind, state, system, open, from, limit, find }, signal);
   }
 
   #compare(a: Stream, b: Stream): number {
@@ -196,7 +272,7 @@ export class StreamList {
 
   #everything = false;
 
-  #count(page: { matched: number; total: number; facets: Facets }): void {
+  #count(page: StreamCounts): void {
     this.matched = page.matched;
     this.total = page.total;
     this.facets = page.facets;

@@ -1,16 +1,27 @@
 import { isAbort } from '$lib/api/errors';
-import type { Stream } from '$lib/api/types';
+import type { Folder, Stream } from '$lib/api/types';
 
 const PAGE = 100;
 /** Pages kept in memory, however many streams there are. */
 const KEPT = 16;
 
-export type ReadPage = (from: number, limit: number, signal: AbortSignal) => Promise<Stream[]>;
+/** A row of a long list: a stream, or a folder of the tree. */
+export interface Entry {
+  level: number;
+  /** Row of the folder around, -1 for none. */
+  parent: number;
+  /** Prefix of that folder: the name is what comes behind it. */
+  around: string;
+  stream: Stream | null;
+  folder: Folder | null;
+}
 
-/** Streams of a list too long to hold: pages by index, read as they are looked at. */
+export type ReadPage = (from: number, limit: number, signal: AbortSignal) => Promise<Entry[]>;
+
+/** Rows of a list too long to hold: pages by index, read as they are looked at. */
 export class StreamPages {
   #read: ReadPage;
-  #pages = new Map<number, Stream[]>();
+  #pages = new Map<number, Entry[]>();
   #version = $state(0);
   #wanted: [number, number] = [0, 0];
   #stale = false;
@@ -20,7 +31,7 @@ export class StreamPages {
     this.#read = read;
   }
 
-  at(index: number): Stream | undefined {
+  at(index: number): Entry | undefined {
     void this.#version;
     return this.#pages.get(Math.floor(index / PAGE))?.[index % PAGE];
   }
@@ -40,10 +51,10 @@ export class StreamPages {
   /** Works in what changed about streams that are here. */
   patch(changed: ReadonlyMap<string, Stream>): void {
     for (const [page, rows] of this.#pages) {
-      if (rows.some(({ path }) => changed.has(path))) {
+      if (rows.some(({ stream }) => stream !== null && changed.has(stream.path))) {
         this.#pages.set(
           page,
-          rows.map((row) => changed.get(row.path) ?? row),
+          rows.map((row) => ({ ...row, stream: row.stream && (changed.get(row.stream.path) ?? row.stream) })),
         );
       }
     }
@@ -51,13 +62,23 @@ export class StreamPages {
   }
 
   find(path: string): { stream: Stream; index: number } | undefined {
+    const index = this.#indexOf(({ stream }) => stream?.path === path);
+    const stream = index < 0 ? null : this.at(index)?.stream;
+    return stream ? { stream, index } : undefined;
+  }
+
+  /** The row of a folder, -1 when it is not here. */
+  findFolder(prefix: string): number {
+    return this.#indexOf(({ folder }) => folder?.prefix === prefix);
+  }
+
+  #indexOf(is: (row: Entry) => boolean): number {
     void this.#version;
     for (const [page, rows] of this.#pages) {
-      const at = rows.findIndex((row) => row.path === path);
-      const stream = rows[at];
-      if (stream !== undefined) return { stream, index: page * PAGE + at };
+      const at = rows.findIndex(is);
+      if (at >= 0) return page * PAGE + at;
     }
-    return undefined;
+    return -1;
   }
 
   dispose(): void {
@@ -71,7 +92,7 @@ export class StreamPages {
     this.#controller = controller;
     const [first, last] = this.#wanted;
     const again = this.#stale;
-    const fresh: [number, Stream[]][] = [];
+    const fresh: [number, Entry[]][] = [];
     try {
       for (let page = first; page <= last; page++) {
         if (again || !this.#pages.has(page)) fresh.push([page, await this.#read(page * PAGE, PAGE, controller.signal)]);

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Stream } from '$lib/api/types';
-import { flatRows, treeRows, type Row } from './rows';
+import { entryRow, flatRows, treeRows, type Row } from './rows';
 
 function streams(...paths: string[]): Stream[] {
   return paths.sort().map((path) => ({ path }) as Stream);
@@ -44,4 +44,14 @@ describe('treeRows', () => {
 
 it('flatRows keeps whole paths', () => {
   expect(draw(flatRows(streams('a/b/c')))).toEqual(['a/b/|c']);
+});
+
+it('entryRow names a row by what comes behind the folder around', () => {
+  const entry = { level: 1, parent: 0, around: 'a/ö/', stream: null, folder: null };
+  const folder = { prefix: 'a/ö/c/', open: false, streams: 12, bytes: 3, last_append_at: null };
+  const rows = [
+    { ...entry, stream: { path: 'a/ö/b/x' } as Stream },
+    { ...entry, folder },
+  ].flatMap((row) => entryRow(row) ?? []);
+  expect(draw(rows)).toEqual(['  b/|x', '  c/ 12']);
 });

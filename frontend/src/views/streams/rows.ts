@@ -1,8 +1,9 @@
-import type { Stream } from '$lib/api/types';
+import type { Folder, Stream } from '$lib/api/types';
+import type { Entry } from '$lib/state/streampages.svelte';
 
 /** A row of the list: a folder, or a stream under the folders that have a row of their own. */
 export type Row =
-  | { kind: 'folder'; id: string; name: string; level: number; count: number; open: boolean }
+  | { kind: 'folder'; id: string; name: string; level: number; count: number; open: boolean; sums?: Folder }
   | { kind: 'stream'; id: string; stream: Stream; level: number; folder: string; leaf: string };
 
 /** A folder inside a folder gets a row of its own from so many streams on. */
@@ -11,7 +12,15 @@ const OWN_ROW = 10;
 const OWN_ROW_AT_TOP = 2;
 
 export function flatRows(streams: readonly Stream[]): Row[] {
-  return streams.map((stream) => streamRow(stream, '', 0));
+  return streams.map((stream) => streamRow(stream, 0, 0));
+}
+
+/** A row of a long list, which the server has made. */
+export function entryRow({ level, around, stream, folder }: Entry): Row | undefined {
+  if (stream !== null) return streamRow(stream, around.length, level);
+  if (folder === null) return undefined;
+  const { prefix, streams, open } = folder;
+  return { kind: 'folder', id: prefix, name: prefix.slice(around.length), level, count: streams, open, sums: folder };
 }
 
 /** Groups streams that are sorted by path. Small inner folders stay part of the name. */
@@ -38,7 +47,7 @@ function addLevel(
     while (folder !== '' && end < to && streams[end]?.path.startsWith(folder)) end++;
     const enough = end - i >= (level === 0 ? OWN_ROW_AT_TOP : OWN_ROW);
     if (folder === '' || !enough || (level > 0 && end - i === to - from)) {
-      for (; i < end; i++) rows.push(streamRow(streams[i] as Stream, prefix, level));
+      for (; i < end; i++) rows.push(streamRow(streams[i] as Stream, prefix.length, level));
       continue;
     }
     const open = !closed.has(folder);
@@ -48,8 +57,8 @@ function addLevel(
   }
 }
 
-function streamRow(stream: Stream, prefix: string, level: number): Row {
-  const rest = stream.path.slice(prefix.length);
+function streamRow(stream: Stream, begin: number, level: number): Row {
+  const rest = stream.path.slice(begin);
   const cut = rest.lastIndexOf('/') + 1;
   return { kind: 'stream', id: stream.path, stream, level, folder: rest.slice(0, cut), leaf: rest.slice(cut) };
 }
