@@ -65,6 +65,9 @@ func (f *Finder) Find(addresses ...string) map[string]Process {
 	if len(unknown) > 0 {
 		if f.known == nil || len(f.known) > maxKept {
 			f.known = map[netip.AddrPort]finding{}
+			for _, at := range wanted { // one look finds all of them
+				unknown[at] = true
+			}
 		}
 		found := look(unknown)
 		for at := range unknown {

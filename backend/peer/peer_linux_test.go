@@ -31,6 +31,34 @@ func TestFind(t *testing.T) {
 	}
 }
 
+// Making room for what is new loses nothing of what is asked for.
+func TestFindMany(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	dial := func() string {
+		c, err := net.Dial("tcp", l.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { c.Close() })
+		return c.LocalAddr().String()
+	}
+	var f Finder
+	first := dial()
+	f.Find(first)
+	for i := range maxKept {
+		f.known[netip.AddrPortFrom(netip.MustParseAddr("127.0.0.2"), uint16(i))] = finding{}
+	}
+	second := dial()
+	got := f.Find(first, second)
+	if len(got) != 2 || got[first].PID != os.Getpid() || got[second].PID != os.Getpid() {
+		t.Errorf("%+v, want both of process %d", got, os.Getpid())
+	}
+}
+
 // Another program is told from this one.
 func TestFindAnother(t *testing.T) {
 	bash, err := exec.LookPath("bash")
