@@ -43,6 +43,7 @@ type (
 		DiskBytes int64   `json:"disk_bytes"`
 		DemoUntil *int64  `json:"demo_until" doc:"Unix milliseconds when the demo traffic ends; null: there is none."`
 		Faults    int     `json:"faults" doc:"How many are armed: requests fail on purpose."`
+		Findings  int     `json:"findings_unseen" doc:"How many findings the person has not looked at."`
 		Settings  string  `json:"settings_problem" doc:"Why the configuration file is not followed; empty: it is."`
 		Tokens    bool    `json:"tokens" doc:"The data listener wants a token."`
 	}
@@ -214,6 +215,9 @@ func (f *feed) sendStats() {
 	stats := Stats{
 		Type: "stats", At: now.UnixMilli(), Streams: totals.Streams.Load(), Readers: totals.Readers.Load(), DiskBytes: f.s.diskBytes(),
 		DemoUntil: f.s.demoUntil(), Faults: len(f.s.o.Faults.List()),
+	}
+	if f.s.o.Lint != nil && f.s.o.Journal.On() { // else the page shows none
+		_, stats.Findings = f.s.o.Lint.Seen()
 	}
 	if f.s.o.WantsToken != nil {
 		stats.Tokens = f.s.o.WantsToken()

@@ -9,6 +9,7 @@ import (
 
 // Finding is something that a client does against the protocol's intention.
 type Finding struct {
+	Number  uint64 `json:"number" doc:"Counts up in the order in which they were found, since the server began."`
 	Rule    string `json:"rule"`
 	Section string `json:"section" doc:"Of the specification."`
 	Words   string `json:"words" doc:"What the client does, and what it should do."`
@@ -23,7 +24,14 @@ type Finding struct {
 type findingsOutput struct {
 	Body struct {
 		Findings []Finding `json:"findings" nullable:"false" doc:"The latest first."`
+		Seen     uint64    `json:"seen" doc:"Up to which number the person has looked at them."`
 		Watching bool      `json:"watching" doc:"False: the journal is off, so nobody watches."`
+	}
+}
+
+type seenInput struct {
+	Body struct {
+		Number uint64 `json:"number" doc:"Of the newest finding that was shown."`
 	}
 }
 
@@ -35,14 +43,22 @@ func (s *Server) registerFindings(api huma.API) {
 			if s.o.Lint == nil {
 				return out, nil
 			}
+			out.Body.Seen, _ = s.o.Lint.Seen()
 			out.Body.Watching = s.o.Journal.On()
 			for _, f := range s.o.Lint.Findings() {
 				out.Body.Findings = append(out.Body.Findings, Finding{
-					Rule: string(f.Rule), Section: f.Section, Words: f.Words, Stream: f.Stream, Client: f.Client,
+					Number: f.Number, Rule: string(f.Rule), Section: f.Section, Words: f.Words, Stream: f.Stream, Client: f.Client,
 					Request: f.Request, Count: f.Count, First: f.First.UnixMilli(), Last: f.Last.UnixMilli(),
 				})
 			}
 			return out, nil
+		})
+	huma.Register(api, operation(http.MethodPut, "/api/findings/seen", "seeFindings", "Note that the person has looked at the findings", status(http.StatusNoContent)),
+		func(_ context.Context, in *seenInput) (*empty, error) {
+			if s.o.Lint != nil {
+				s.o.Lint.See(in.Body.Number)
+			}
+			return nil, nil
 		})
 	huma.Register(api, operation(http.MethodDelete, "/api/findings", "forgetFindings", "Forget all findings", status(http.StatusNoContent)),
 		func(context.Context, *struct{}) (*struct{}, error) {

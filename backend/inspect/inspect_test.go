@@ -19,6 +19,7 @@ import (
 
 	"tailrace/backend/engine"
 	"tailrace/backend/journal"
+	"tailrace/backend/lint"
 	"tailrace/backend/mirror"
 	"tailrace/backend/protocol"
 	"tailrace/backend/server"
@@ -95,10 +96,15 @@ func newPageIn(t *testing.T, windows *Windows) *page {
 		Engine: e, Limits: protocol.DefaultLimits(), LongPollTimeout: time.Second, SSEMaxAge: time.Hour, BodyTimeout: time.Second,
 		MaxReaders: 100, MaxReadersPerClient: 100, CacheControl: "no-store", Now: time.Now, Log: slog.New(slog.DiscardHandler),
 	})
-	p := &page{t: t, engine: e, data: data, journal: journal.New(journal.Options{Bytes: 1 << 20}), gate: gate}
+	linter := new(lint.Linter)
+	p := &page{
+		t: t, engine: e, data: data, gate: gate,
+		journal: journal.New(journal.Options{Bytes: 1 << 20, Observe: linter.Observe}),
+	}
 	s := httptest.NewServer(New(Options{
 		Engine: e, Store: db, Subscriptions: subs, Mirrors: mirrors, Limits: protocol.DefaultLimits(), Gate: gate,
 		Journal: p.journal,
+		Lint:    linter,
 		Readers: data.Readers(),
 		Info:    Info{Version: "1.2.3", InspectorURL: "http://inspector"},
 		Assets:  fstest.MapFS{"index.html": {Data: []byte("<title>Tailrace</title>")}, "assets/a-1.js": {Data: []byte("1")}},
@@ -108,6 +114,7 @@ func newPageIn(t *testing.T, windows *Windows) *page {
 	p.url = s.URL
 	t.Cleanup(func() {
 		s.Close()
+		linter.Close()
 		mirrors.Close()
 		subs.Close()
 		e.Close()

@@ -58,6 +58,7 @@ var about = map[Rule]struct{ section, words string }{
 
 // Finding is something that a client does.
 type Finding struct {
+	Number  uint64 // counts up from 1, in the order in which they were found
 	Rule    Rule
 	Section string // of the specification
 	Words   string
@@ -74,6 +75,8 @@ type Linter struct {
 	mu       sync.Mutex
 	watched  map[key]*habit
 	findings map[findingKey]*Finding
+	last     uint64 // the newest finding's number
+	seen     uint64 // up to which the person has looked at them
 
 	writers writers
 }
@@ -238,8 +241,9 @@ func (l *Linter) note(k findingKey, request string, now time.Time) {
 		if len(l.findings) >= maxFindings {
 			forgetOldest(l.findings, func(f *Finding) time.Time { return f.Last })
 		}
+		l.last++
 		f = &Finding{
-			Rule: k.rule, Section: about[k.rule].section, Words: about[k.rule].words, Stream: k.stream, Client: k.client, First: now,
+			Number: l.last, Rule: k.rule, Section: about[k.rule].section, Words: about[k.rule].words, Stream: k.stream, Client: k.client, First: now,
 		}
 		l.findings[k] = f
 	}
@@ -272,6 +276,26 @@ func (l *Linter) Findings() []Finding {
 	}
 	slices.SortFunc(out, func(a, b Finding) int { return b.Last.Compare(a.Last) })
 	return out
+}
+
+// See notes that the person has looked at the findings up to a number.
+func (l *Linter) See(number uint64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.seen = max(l.seen, min(number, l.last))
+}
+
+// Seen returns up to which number the person has looked at the findings, and how
+// many there are behind it.
+func (l *Linter) Seen() (number uint64, unseen int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, f := range l.findings {
+		if f.Number > l.seen {
+			unseen++
+		}
+	}
+	return l.seen, unseen
 }
 
 // Forget drops all findings, and what they were concluded from.

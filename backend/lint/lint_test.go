@@ -113,6 +113,40 @@ func TestSecretsAreNotKept(t *testing.T) {
 	}
 }
 
+// New is what nobody has looked at; that it goes on does not make it new again.
+func TestSeen(t *testing.T) {
+	w := &watch{}
+	invent := func(agent string) {
+		w.see(time.Second, seen{method: "GET", target: "?offset=latest", status: 400, agent: agent})
+	}
+	expect := func(number uint64, unseen int) {
+		t.Helper()
+		if n, u := w.Seen(); n != number || u != unseen {
+			t.Errorf("seen up to %d, %d behind it; want %d, %d", n, u, number, unseen)
+		}
+	}
+	expect(0, 0)
+	invent("a")
+	invent("b")
+	expect(0, 2)
+	w.See(1)
+	expect(1, 1)
+	w.See(9) // as a page does that knew the server before this one
+	expect(2, 0)
+	invent("a")
+	w.See(1)
+	expect(2, 0)
+	invent("c")
+	if f := w.Findings()[0]; f.Number != 3 {
+		t.Errorf("the third is %+v", f)
+	}
+	expect(2, 1)
+	w.Forget()
+	expect(2, 0)
+	invent("a")
+	expect(2, 1)
+}
+
 func TestMemoryIsBounded(t *testing.T) {
 	w := &watch{now: time.Unix(1000, 0)}
 	for i := range 3 * maxWatched {

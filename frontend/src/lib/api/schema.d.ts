@@ -264,6 +264,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/findings/seen": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Note that the person has looked at the findings */
+        put: operations["seeFindings"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/info": {
         parameters: {
             query?: never;
@@ -1722,6 +1739,11 @@ export interface components {
              * @description Unix milliseconds.
              */
             last: number;
+            /**
+             * Format: int64
+             * @description Counts up in the order in which they were found, since the server began.
+             */
+            number: number;
             /** @description The last one that showed it. */
             request: string;
             rule: string;
@@ -1734,6 +1756,11 @@ export interface components {
         FindingsOutputBody: {
             /** @description The latest first. */
             findings: components["schemas"]["Finding"][];
+            /**
+             * Format: int64
+             * @description Up to which number the person has looked at them.
+             */
+            seen: number;
             /** @description False: the journal is off, so nobody watches. */
             watching: boolean;
         };
@@ -2704,6 +2731,13 @@ export interface components {
              */
             ordinal: number;
         };
+        SeenInputBody: {
+            /**
+             * Format: int64
+             * @description Of the newest finding that was shown.
+             */
+            number: number;
+        };
         SessionInputBody: {
             /** @description One-time code from the fragment of the link. */
             code: string;
@@ -2837,6 +2871,11 @@ export interface components {
              * @description How many are armed: requests fail on purpose.
              */
             faults: number;
+            /**
+             * Format: int64
+             * @description How many findings the person has not looked at.
+             */
+            findings_unseen: number;
             /** Format: int64 */
             readers: number;
             /** @description Why the configuration file is not followed; empty: it is. */
@@ -3760,6 +3799,37 @@ export interface operations {
             cookie?: never;
         };
         requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    seeFindings: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SeenInputBody"];
+            };
+        };
         responses: {
             /** @description No Content */
             204: {

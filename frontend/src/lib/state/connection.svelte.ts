@@ -61,6 +61,11 @@ class Connection {
     return () => this.#listeners.delete(listener);
   }
 
+  /** The person has looked at the findings, which the next statistics will say as well. */
+  sawFindings(): void {
+    if (this.stats !== null) this.stats = { ...this.stats, findings_unseen: 0 };
+  }
+
   retryNow(): void {
     this.#wake?.();
   }
