@@ -79,10 +79,11 @@ func TestReadersOfAProgram(t *testing.T) {
 	p.call("PUT", of("a", ""), `{"content_type":"text/plain"}`, 201, nil)
 	follow(t, data, "a", "-1")
 	for text, want := range map[string]int{
-		fmt.Sprintf("pid+%d", os.Getpid()): 1,
-		"INSPECT.test":                     1,
-		"follower":                         1,
-		"somebody":                         0,
+		fmt.Sprintf("pid+%d", os.Getpid()):          1,
+		"INSPECT.test":                              1,
+		fmt.Sprintf("inspect.test+%d", os.Getpid()): 1,
+		"follower": 1,
+		"somebody": 0,
 	} {
 		var list ReaderList
 		p.call("GET", "/api/readers?text="+text, "", 200, &list)

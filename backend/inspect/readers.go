@@ -134,7 +134,7 @@ func (s *Server) matcher(text string, readers []*server.Reader) func(*server.Rea
 	return func(rd *server.Reader) bool {
 		words := rd.Stream + "\n" + rd.Remote + "\n" + rd.Agent
 		if p, ok := programs[rd.Remote]; ok {
-			words += fmt.Sprintf("\n%s pid %d", p.Name, p.PID)
+			words += fmt.Sprintf("\n%s %d\npid %d", p.Name, p.PID, p.PID)
 		}
 		return strings.Contains(strings.ToLower(words), text)
 	}
