@@ -92,10 +92,20 @@ export class Server {
     return new Server(child, dir, data_url, data_tls_url, inspector_url, output)
   }
 
+  /** Lets the program do nothing until it is told to go on. */
+  freeze(): void {
+    this.process.kill("SIGSTOP")
+  }
+
+  goOn(): void {
+    this.process.kill("SIGCONT")
+  }
+
   /** Asks the program to end and returns its exit code. */
   async stop(): Promise<number | null> {
     const exited = this.process.exitCode === null ? once(this.process, "exit") : undefined
     this.process.kill("SIGTERM")
+    this.goOn() // if it is frozen
     await exited
     rmSync(this.dir, { recursive: true, force: true })
     return this.process.exitCode
