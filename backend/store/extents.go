@@ -203,6 +203,11 @@ func (c *committer) freePieces(ctx context.Context) (pieces []extent.Ref, last i
 		if err := rows.Scan(&last, &r.File, &r.At, &r.Size); err != nil {
 			return nil, 0, errors.Join(err, rows.Close())
 		}
+		// Each hole is a change of the file system that commits may wait for.
+		if n := len(pieces); n > 0 && pieces[n-1].File == r.File && pieces[n-1].At+pieces[n-1].Size == r.At {
+			pieces[n-1].Size += r.Size
+			continue
+		}
 		pieces = append(pieces, r)
 	}
 	return pieces, last, errors.Join(rows.Err(), rows.Close())
