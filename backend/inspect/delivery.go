@@ -42,11 +42,7 @@ func (s *Server) registerDelivery(api huma.API) {
 }
 
 func (s *Server) delivery(ctx context.Context, in *originInput) (*deliveryOutput, error) {
-	st, _, err := s.o.Store.Load(ctx, in.Path)
-	if err != nil {
-		return nil, problem(err)
-	}
-	end, err := s.endOf(ctx, &st, in.Ordinal)
+	st, end, err := s.messageEnd(ctx, in)
 	if err != nil {
 		return nil, err
 	}
@@ -89,19 +85,22 @@ func (s *Server) delivery(ctx context.Context, in *originInput) (*deliveryOutput
 	return &deliveryOutput{Body: out}, nil
 }
 
-// endOf is the position behind a message.
-func (s *Server) endOf(ctx context.Context, st *store.Stream, ordinal int64) (int64, error) {
-	if ordinal >= st.Messages {
-		return 0, huma.Error404NotFound("the stream has no such message")
+// messageEnd loads the stream of a message and finds the position behind it.
+func (s *Server) messageEnd(ctx context.Context, in *originInput) (st store.Stream, end int64, err error) {
+	if st, _, err = s.o.Store.Load(ctx, in.Path); err != nil {
+		return st, 0, problem(err)
+	}
+	if in.Ordinal >= st.Messages {
+		return st, 0, huma.Error404NotFound("the stream has no such message")
 	}
 	if st.Kind == protocol.KindJSON {
-		return ordinal + 1, nil // positions are ordinals
+		return st, in.Ordinal + 1, nil // positions are ordinals
 	}
-	batches, err := s.o.Store.Batches(ctx, st, ordinal, ordinal+1)
+	batches, err := s.o.Store.Batches(ctx, &st, in.Ordinal, in.Ordinal+1)
 	if err != nil {
-		return 0, problem(missing(err))
+		return st, 0, problem(missing(err))
 	}
-	return batches[0].End, nil
+	return st, batches[0].End, nil
 }
 
 // readersOf are the open readers of a stream, the oldest first.

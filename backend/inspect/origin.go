@@ -40,11 +40,7 @@ func (s *Server) registerOrigin(api huma.API) {
 }
 
 func (s *Server) origin(ctx context.Context, in *originInput) (*originOutput, error) {
-	st, _, err := s.o.Store.Load(ctx, in.Path)
-	if err != nil {
-		return nil, problem(err)
-	}
-	end, err := s.endOf(ctx, &st, in.Ordinal)
+	st, end, err := s.messageEnd(ctx, in)
 	if err != nil {
 		return nil, err
 	}

@@ -109,7 +109,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	h["Cross-Origin-Resource-Policy"] = valueSameSite
 	h["Content-Security-Policy"] = valueSandbox
 	if r.ContentLength != 0 {
-		// A body that no handler reads is drained by net/http, which must not take for
+		// A body that no handler reads is drained all the same, which must not take for
 		// ever. Without support for deadlines the server's own limits apply.
 		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(s.o.BodyTimeout))
 	}
