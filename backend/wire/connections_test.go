@@ -150,6 +150,32 @@ func TestShutdown(t *testing.T) {
 	}
 }
 
+// A server may be shut down before, while and after it begins to serve.
+func TestShutdownAtTheStart(t *testing.T) {
+	s := wire.New(wire.Options{HTTP: newHTTP(t.Context(), http.NotFoundHandler())})
+	if err := s.Shutdown(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	l := newPipes()
+	if err := s.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+		t.Fatal(err)
+	}
+	if _, err := l.Accept(); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("the listener of a closed server: %v", err)
+	}
+	for range 500 {
+		s := wire.New(wire.Options{HTTP: newHTTP(t.Context(), http.NotFoundHandler())})
+		ended := make(chan error, 1)
+		go func() { ended <- s.Serve(newPipes()) }()
+		if err := s.Shutdown(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if err := <-ended; !errors.Is(err, http.ErrServerClosed) {
+			t.Fatal(err)
+		}
+	}
+}
+
 func TestShutdownGivesUp(t *testing.T) {
 	began, goOn := make(chan struct{}), make(chan struct{})
 	s := serve(t, func(http.ResponseWriter, *http.Request) {

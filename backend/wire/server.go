@@ -43,16 +43,37 @@ func New(o Options) *Server { return &Server{o: o, conns: map[*conn]struct{}{}} 
 func (s *Server) Serve(l net.Listener) error {
 	s.base = s.o.HTTP.BaseContext(l)
 	rest := &remainder{Listener: l, ready: make(chan accepted), done: make(chan struct{})}
-	s.running.Go(func() { s.accept(l, rest) })
-	s.running.Go(func() { s.sweep(rest.done) })
+	if !s.start(l, rest) {
+		return errors.Join(http.ErrServerClosed, l.Close())
+	}
 	defer rest.end()
 	return s.o.HTTP.Serve(rest)
+}
+
+// start begins to accept, unless the server is closed: a Shutdown that comes first
+// would wait for nothing.
+func (s *Server) start(l net.Listener, rest *remainder) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closing.Load() {
+		return false
+	}
+	s.running.Go(func() { s.accept(l, rest) })
+	s.running.Go(func() { s.sweep(rest.done) })
+	return true
+}
+
+// end refuses what has not begun.
+func (s *Server) end() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.closing.Store(true)
 }
 
 // Shutdown stops accepting, closes the connections on which nothing is asked, and
 // waits for the requests under way until ctx ends.
 func (s *Server) Shutdown(ctx context.Context) error {
-	s.closing.Store(true)
+	s.end()
 	s.each(func(c *conn) {
 		if c.state.CompareAndSwap(idle, ended) {
 			_ = c.net.Close() // nobody waits for it
@@ -74,7 +95,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 
 // Close closes all connections.
 func (s *Server) Close() error {
-	s.closing.Store(true)
+	s.end()
 	s.each(func(c *conn) { _ = c.net.Close() }) // its request fails
 	return s.o.HTTP.Close()
 }
