@@ -33,6 +33,12 @@ describe('treeRows', () => {
     expect(rows.at(-1)).toBe('  us/|a');
   });
 
+  it('looks into a folder that is all that another one holds', () => {
+    const many = Array.from({ length: 12 }, (_, i) => `org/team/log/${String(i).padStart(2, '0')}`);
+    const rows = draw(treeRows(streams(...many, 'org/team/a', 'org/team/b/c'), new Set()));
+    expect(rows.slice(0, 5)).toEqual(['org/ 14', '  team/|a', '  team/b/|c', '  team/log/ 12', '    |00']);
+  });
+
   it('hides what a closed folder holds', () => {
     expect(draw(treeRows(streams('a/1', 'a/2', 'b'), new Set(['a/'])))).toEqual(['a/ 2', '|b']);
   });

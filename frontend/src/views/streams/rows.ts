@@ -26,15 +26,20 @@ export function entryRow({ level, around, stream, folder }: Entry): Row | undefi
 /** Groups streams that are sorted by path. Small inner folders stay part of the name. */
 export function treeRows(streams: readonly Stream[], closed: ReadonlySet<string>): Row[] {
   const rows: Row[] = [];
-  addLevel(rows, streams, 0, streams.length, '', 0, closed);
+  addLevel(rows, streams, 0, streams.length, '', '', 0, closed);
   return rows;
 }
 
+/**
+ * Goes through what a folder holds, as the server does for long lists. Names begin behind the folder that has the
+ * row; prefix is longer where a folder holds nothing but another one.
+ */
 function addLevel(
   rows: Row[],
   streams: readonly Stream[],
   from: number,
   to: number,
+  around: string,
   prefix: string,
   level: number,
   closed: ReadonlySet<string>,
@@ -45,14 +50,15 @@ function addLevel(
     const folder = slash < 0 ? '' : stream.path.slice(0, slash + 1);
     let end = i + 1;
     while (folder !== '' && end < to && streams[end]?.path.startsWith(folder)) end++;
-    const enough = end - i >= (level === 0 ? OWN_ROW_AT_TOP : OWN_ROW);
-    if (folder === '' || !enough || (level > 0 && end - i === to - from)) {
-      for (; i < end; i++) rows.push(streamRow(streams[i] as Stream, prefix.length, level));
-      continue;
+    if (folder !== '' && level > 0 && end - i === to - from) {
+      addLevel(rows, streams, i, end, around, folder, level, closed);
+    } else if (folder !== '' && end - i >= (level === 0 ? OWN_ROW_AT_TOP : OWN_ROW)) {
+      const open = !closed.has(folder);
+      rows.push({ kind: 'folder', id: folder, name: folder.slice(around.length), level, count: end - i, open });
+      if (open) addLevel(rows, streams, i, end, folder, folder, level + 1, closed);
+    } else {
+      for (let k = i; k < end; k++) rows.push(streamRow(streams[k] as Stream, around.length, level));
     }
-    const open = !closed.has(folder);
-    rows.push({ kind: 'folder', id: folder, name: folder.slice(prefix.length), level, count: end - i, open });
-    if (open) addLevel(rows, streams, i, end, folder, level + 1, closed);
     i = end;
   }
 }
