@@ -113,30 +113,33 @@ func (q *selection) pick(all []store.Brief) []*store.Brief {
 }
 
 // of returns the selected streams in order. It leaves all as it is.
-func (q *selection) of(all []store.Brief, active []engine.Activity) []store.Brief {
-	var out []store.Brief
-	for i := range all {
-		if q.matches(&all[i]) {
-			out = append(out, all[i])
+func (q *selection) of(all []store.Brief, active []engine.Activity) []*store.Brief {
+	out := q.pick(all)
+	if q.sort == "" || q.sort == "path" {
+		if q.desc {
+			slices.Reverse(out)
 		}
+		return out
 	}
-	if q.sort != "" && q.sort != "path" {
-		now := byID(active)
-		for i := range out {
-			if st := now[out[i].ID]; st != nil {
-				out[i].Messages, out[i].Bytes, out[i].LastAppendAt = st.Messages, st.Bytes, st.LastAppendAt
-			}
+	type keyed struct {
+		key    int64
+		stream *store.Brief
+	}
+	now := byID(active)
+	sorted := make([]keyed, len(out))
+	for i, b := range out {
+		sorted[i] = keyed{q.key(b, now[b.ID]), b}
+	}
+	// Stable: streams that are alike stay sorted by path.
+	slices.SortStableFunc(sorted, func(a, b keyed) int {
+		order := cmp.Compare(a.key, b.key)
+		if q.desc {
+			order = -order
 		}
-		// Stable: streams that are alike stay sorted by path.
-		slices.SortStableFunc(out, func(a, b store.Brief) int {
-			order := cmp.Compare(q.key(&a), q.key(&b))
-			if q.desc {
-				order = -order
-			}
-			return order
-		})
-	} else if q.desc {
-		slices.Reverse(out)
+		return order
+	})
+	for i := range sorted {
+		out[i] = sorted[i].stream
 	}
 	return out
 }
@@ -150,16 +153,21 @@ func byID(active []engine.Activity) map[int64]*engine.State {
 	return now
 }
 
-func (q *selection) key(b *store.Brief) int64 {
+// key is what a stream is sorted by; st is its state if it is in use.
+func (q *selection) key(b *store.Brief, st *engine.State) int64 {
+	messages, bytes, last := b.Messages, b.Bytes, b.LastAppendAt
+	if st != nil {
+		messages, bytes, last = st.Messages, st.Bytes, st.LastAppendAt
+	}
 	switch q.sort {
 	case "messages":
-		return b.Messages
+		return messages
 	case "bytes":
-		return b.Bytes
+		return bytes
 	case "created":
 		return b.CreatedAt
 	default:
-		return b.LastAppendAt
+		return last
 	}
 }
 

@@ -103,7 +103,7 @@ func (s *Server) list(ctx context.Context, in *listInput) (*listOutput, error) {
 	selected := q.of(all, s.o.Engine.Active())
 	out := &listOutput{Body: StreamList{From: in.From, Streams: []Stream{}, Counts: count(all)}}
 	out.Body.Matched = len(selected)
-	if i := slices.IndexFunc(selected, func(b store.Brief) bool { return b.Path == in.Find }); i >= 0 {
+	if i := slices.IndexFunc(selected, func(b *store.Brief) bool { return b.Path == in.Find }); i >= 0 {
 		if out.Body.Found, err = s.foundAt(ctx, i, selected[i].ID); err != nil {
 			return nil, problem(err)
 		}
