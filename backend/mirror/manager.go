@@ -59,6 +59,7 @@ type Manager struct {
 
 	mu      sync.Mutex
 	mirrors map[string]*mirror
+	closed  bool
 }
 
 // mirror is one mirror and its run, if it is at work.
@@ -183,6 +184,9 @@ func means(def *store.Mirror, r *Request) bool {
 
 // Close ends all mirrors. What was in flight is sent once more by the next start.
 func (m *Manager) Close() {
+	m.mu.Lock()
+	m.closed = true
+	m.mu.Unlock()
 	m.cancel()
 	m.working.Wait()
 }

@@ -22,15 +22,18 @@ func (m *Manager) halt(mi *mirror) {
 
 // start sets a mirror to work that does not; anew: a person wants it.
 func (m *Manager) start(mi *mirror, once, anew bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.closed {
+		return // the next manager does it
+	}
 	ctx, stop := context.WithCancel(m.ctx)
 	ended := make(chan struct{})
-	m.mu.Lock()
 	mi.stop, mi.ended, mi.once = stop, ended, OnceNever
 	if once {
 		mi.once = OnceRunning
 	}
 	paused := mi.def.Paused
-	m.mu.Unlock()
 	m.working.Go(func() {
 		defer close(ended)
 		defer stop()
