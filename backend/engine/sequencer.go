@@ -107,7 +107,8 @@ func (s *sequencer) do(c command) result {
 		s.mu.Unlock()
 		s.process([]command{c})
 		if s.more() {
-			// What has come meanwhile must not hold up this answer.
+			// What has come meanwhile must not hold up this answer. Close does not wait
+			// yet for nothing: its command to end counts, and comes behind this one.
 			s.engine.running.Go(s.drain)
 		}
 	}
