@@ -53,8 +53,13 @@ func (s *stream) follow(ctx context.Context) {
 			return
 		}
 		if errors.Is(err, errNoSource) && !names(s.run.def.Glob) && wait.tries >= onceTries {
-			s.run.forget(s.row.Path)
-			return
+			if s.row.Local == 0 {
+				s.run.forget(s.row.Path)
+				return
+			}
+			if s.ended(errSourceDeleted) {
+				return
+			}
 		}
 		if s.run.once && (wait.tries >= onceTries || errors.Is(err, errNoSource) && names(s.run.def.Glob)) {
 			s.show(StateFailed, err.Error())

@@ -2,7 +2,9 @@ package mirror
 
 import (
 	"fmt"
+	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"tailrace/backend/engine"
@@ -114,6 +116,43 @@ func TestADeletedSourceLeavesItsCopy(t *testing.T) {
 		copied.holds("a", "one and another")
 		at.until("a", StateLive)
 	})
+}
+
+// A registry may tell of a stream a moment before the stream answers.
+func TestADeletedSourceThatIsAnnouncedAnewIsWaitedFor(t *testing.T) {
+	for name, shows := range map[string]bool{"and shows": true, "and never shows": false} {
+		t.Run(name, func(t *testing.T) {
+			source, copied := newHost(t), newHost(t)
+			copied.mirror()
+			source.create("a", "text/plain")
+			source.append("a", "one")
+			copied.add(store.MirrorPull, "**", source)
+			copied.until("a", StateLive)
+			source.delete("a")
+			copied.until("a", StateSourceDeleted, "deleted")
+
+			var asked atomic.Int64
+			source.fail(func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+				if r.Method == http.MethodHead && (asked.Add(1) <= 2 || !shows) {
+					w.WriteHeader(http.StatusNotFound)
+					return
+				}
+				next.ServeHTTP(w, r)
+			})
+			source.create("a", "text/plain")
+			if shows {
+				copied.until("a", StateStopped, "made anew")
+			} else {
+				await(t, "it is given up", func() (bool, string) {
+					return asked.Load() > onceTries, fmt.Sprint(asked.Load())
+				})
+				copied.until("a", StateSourceDeleted, "deleted")
+			}
+			if have := copied.content("a"); have != "one" {
+				t.Errorf("the copy holds %q", have)
+			}
+		})
+	}
 }
 
 func TestASourceThatIsMadeAnewBetweenRunsIsNoticed(t *testing.T) {

@@ -26,6 +26,8 @@ func (s *stream) pull(ctx context.Context, wait *backoff) error {
 	}
 	source, err := s.run.remote.head(ctx, s.row.Path)
 	switch {
+	case isGone(err) && s.row.State == store.MirrorSourceDeleted && !names(s.run.def.Glob):
+		return errNoSource // another one is announced at its path
 	case isGone(err) && s.row.Local != 0:
 		return errSourceDeleted
 	case refused(err, http.StatusNotFound):
