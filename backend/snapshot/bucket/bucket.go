@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"net/url"
-	"path"
 	"path/filepath"
 	"strings"
 	"time"
@@ -87,12 +86,18 @@ func Split(location string, roots ...string) (place, key string) {
 	if !IsS3(location) {
 		slashed = filepath.ToSlash(location)
 	}
+	at := strings.LastIndex(slashed, "/")
 	for _, root := range roots {
 		if i := strings.LastIndex(slashed, "/"+root+"/"); i >= 0 {
-			return location[:i], slashed[i+1:]
+			at = i
+			break
 		}
 	}
-	return strings.TrimSuffix(location[:len(location)-len(path.Base(slashed))], "/"), path.Base(slashed)
+	key = slashed[at+1:]
+	if place = location[:max(at, 0)]; at >= 0 && place == filepath.VolumeName(location) {
+		place = location[:at+1] // the top of a disk ends in its slash
+	}
+	return place, key
 }
 
 // splitS3 takes s3://bucket/prefix apart.

@@ -289,6 +289,9 @@ func TestSplit(t *testing.T) {
 		"s3://b/stream/YQ/snapshot-1.seg":        {"s3://b", "stream/YQ/snapshot-1.seg"},
 		"/tmp/stream/x/stream/YQ/snapshot-1.seg": {"/tmp/stream/x", "stream/YQ/snapshot-1.seg"},
 		"/tmp/other.seg":                         {"/tmp", "other.seg"},
+		"/stream/YQ/snapshot-1.seg":              {"/", "stream/YQ/snapshot-1.seg"},
+		"/other.seg":                             {"/", "other.seg"},
+		"other.seg":                              {"", "other.seg"},
 		"s3://b/other.seg":                       {"s3://b", "other.seg"},
 	} {
 		if place, key := bucket.Split(location, "stream"); [2]string{place, key} != want {
