@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"tailrace/backend/engine"
+	"tailrace/backend/protocol"
 	"tailrace/backend/store"
 )
 
@@ -59,7 +60,6 @@ type Manager struct {
 
 	mu      sync.Mutex
 	mirrors map[string]*mirror
-	closed  bool
 }
 
 // mirror is one mirror and its run, if it is at work.
@@ -183,11 +183,11 @@ func means(def *store.Mirror, r *Request) bool {
 }
 
 // Close ends all mirrors. What was in flight is sent once more by the next start.
+// Whoever changes mirrors from then on gets [protocol.ErrShuttingDown].
 func (m *Manager) Close() {
-	m.mu.Lock()
-	m.closed = true
-	m.mu.Unlock()
+	m.admin <- struct{}{} // nobody sets one to work beside this
 	m.cancel()
+	<-m.admin
 	m.working.Wait()
 }
 
@@ -207,6 +207,9 @@ func (m *Manager) exclusively(ctx context.Context, f func() error) error {
 		return ctx.Err()
 	}
 	defer func() { <-m.admin }()
+	if m.ctx.Err() != nil {
+		return protocol.ErrShuttingDown
+	}
 	return f()
 }
 

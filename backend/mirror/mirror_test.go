@@ -1,9 +1,11 @@
 package mirror
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 
@@ -333,4 +335,43 @@ func TestLargeStreams(t *testing.T) {
 			}
 		}
 	})
+}
+
+// Mirrors that are being ended are not changed any more, whoever asks meanwhile.
+func TestNothingIsChangedOnceTheyAreEnded(t *testing.T) {
+	source, copied := newHost(t), newHost(t)
+	copied.mirror()
+	copied.add(store.MirrorPull, "a", source)
+	var asking sync.WaitGroup
+	begun := make(chan struct{}, 4)
+	for range cap(begun) {
+		asking.Go(func() {
+			for first := true; ; first = false {
+				err := errors.Join(copied.mirrors.Pause(t.Context(), "m"), copied.mirrors.Resume(t.Context(), "m"))
+				if first {
+					begun <- struct{}{}
+				}
+				if errors.Is(err, protocol.ErrShuttingDown) {
+					return
+				} else if err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	for range cap(begun) {
+		<-begun
+	}
+	copied.mirrors.Close()
+	asking.Wait()
+	for name, err := range map[string]error{
+		"pause":  copied.mirrors.Pause(t.Context(), "m"),
+		"resume": copied.mirrors.Resume(t.Context(), "m"),
+		"remove": copied.mirrors.Remove(t.Context(), "m"),
+	} {
+		if !errors.Is(err, protocol.ErrShuttingDown) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
 }

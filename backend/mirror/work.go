@@ -24,9 +24,6 @@ func (m *Manager) halt(mi *mirror) {
 func (m *Manager) start(mi *mirror, once, anew bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.closed {
-		return // the next manager does it
-	}
 	ctx, stop := context.WithCancel(m.ctx)
 	ended := make(chan struct{})
 	mi.stop, mi.ended, mi.once = stop, ended, OnceNever
