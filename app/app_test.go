@@ -20,6 +20,26 @@ import (
 	"tailrace/backend/config"
 )
 
+// Other programs are asked in these ways, too.
+func TestWhatPeopleTry(t *testing.T) {
+	p, env := Program{Version: "1.2.3"}, environment(t)
+	for asked, same := range map[string]string{
+		"--version":          "version",
+		"help":               "--help",
+		"help serve":         "serve --help",
+		"help snapshot list": "snapshot list --help",
+	} {
+		_, want, _ := runIn(t, p, env, strings.Fields(same)...)
+		status, have, stderr := runIn(t, p, env, strings.Fields(asked)...)
+		if status != exitOK || have != want || want == "" {
+			t.Errorf("%s: status %d, printed %q and %q", asked, status, have, stderr)
+		}
+	}
+	if status, _, _ := run(t, Program{}, "help", "bogus"); status != exitUsage {
+		t.Errorf("help for a command that is not there: status %d", status)
+	}
+}
+
 func TestServe(t *testing.T) {
 	p := Program{Version: "1.2.3", Assets: fstest.MapFS{"index.html": {Data: []byte("<p>inspector</p>")}}}
 	s := start(t, p)

@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"runtime"
 	"slices"
+	"syscall"
 
 	"tailrace/backend"
 )
@@ -18,15 +19,20 @@ const urlVariable = "DURABLE_STREAMS_URL"
 
 // commandError is how a command that ran beside the server has ended.
 type commandError struct {
-	name   string
-	status int
+	name string
+	how  *exec.ExitError
 }
 
-func (e *commandError) Error() string {
-	return fmt.Sprintf("%s ended with status %d", e.name, e.status)
-}
+func (e *commandError) Error() string { return e.name + ": " + e.how.Error() }
 
-func (e *commandError) exitStatus() int { return e.status }
+// exitStatus is the command's own. One that a signal has ended has the status that
+// shells give it.
+func (e *commandError) exitStatus() int {
+	if state, ok := e.how.Sys().(syscall.WaitStatus); ok && state.Signaled() {
+		return 128 + int(state.Signal())
+	}
+	return e.how.ExitCode()
+}
 
 // runBeside runs a command while the server runs. It is interrupted when the
 // program is, and fails when the server stops before it.
@@ -63,11 +69,11 @@ func (inv *invocation) runBeside(b *backend.Backend, command []string) error {
 		return stopped
 	}
 	var exit *exec.ExitError
-	if errors.As(err, &exit) && exit.ExitCode() > 0 {
-		return &commandError{command[0], exit.ExitCode()}
-	}
-	if err != nil && inv.ctx.Err() != nil {
+	switch {
+	case err != nil && inv.ctx.Err() != nil && (!errors.As(err, &exit) || exit.ExitCode() < 0):
 		return nil // interrupted, as it was meant
+	case errors.As(err, &exit):
+		return &commandError{command[0], exit}
 	}
 	return err
 }

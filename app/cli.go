@@ -114,6 +114,12 @@ func (t *tokens) Decode(ctx *kong.DecodeContext) error {
 // parse reads the command line. It returns nil and no error when help was asked
 // for and has been printed.
 func (inv *invocation) parse(args []string) (runner, error) {
+	switch { // as people ask other programs
+	case len(args) == 1 && args[0] == "--version":
+		args = []string{"version"}
+	case len(args) > 0 && args[0] == "help":
+		args = append(slices.Clone(args[1:]), "--help")
+	}
 	// To kong, what stands behind -- would be one with what stands before.
 	if i := slices.Index(args, "--"); i > 0 && args[0] == "serve" {
 		args, inv.beside = args[:i], args[i+1:]

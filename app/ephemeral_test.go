@@ -118,6 +118,10 @@ func TestServeBesideACommand(t *testing.T) {
 		t.Errorf("status %d, printed %q and %q", status, stdout, stderr)
 	}
 
+	if status, _, stderr := serve(t.Context(), "kill -9 $$"); status != 128+9 || stderr.String() != "tailrace: sh: signal: killed\n" {
+		t.Errorf("killed: status %d, printed %q", status, stderr)
+	}
+
 	ctx, cancel := context.WithCancel(t.Context())
 	stdout, stderr = newOutput(), newOutput()
 	ended := make(chan int, 1)

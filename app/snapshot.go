@@ -264,6 +264,12 @@ func (snapshotPrune) Help() string {
 }
 
 func (c *snapshotPrune) Run(inv *invocation) error {
+	switch {
+	case c.KeepLast < 1:
+		return &usageError{errors.New("--keep-last is 1 or more: the newest snapshot of a stream always stays")}
+	case c.KeepDays < 0:
+		return &usageError{errors.New("--keep-days is 0 or more")}
+	}
 	in := struct {
 		Streams     string               `json:"streams,omitempty"`
 		Target      string               `json:"target,omitempty"`

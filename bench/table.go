@@ -11,8 +11,8 @@ import (
 // terminal.
 func (r *Report) WriteTables(out io.Writer) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s, %s. Medians of %d rounds of %gs each.\n",
-		r.Machine, r.Started.Format("2006-01-02 15:04 UTC"), r.Rounds, r.Duration)
+	fmt.Fprintf(&b, "%s, %s. %s of %gs each.\n",
+		r.Machine, r.Started.Format("2006-01-02 15:04 UTC"), rounds(r.Rounds), r.Duration)
 	r.table(&b, "Results", "In brackets: how many times as good the first server is.",
 		func(m *Measured, x *Result) string {
 			return m.figureText(x.Sample) + ratioText(x.Ratio)
@@ -212,4 +212,12 @@ func size(v float64) string {
 		v /= 1024
 	}
 	return number(v) + " GiB"
+}
+
+// rounds says what the figures are taken from.
+func rounds(n int) string {
+	if n == 1 {
+		return "One round"
+	}
+	return fmt.Sprintf("Medians of %d rounds", n)
 }

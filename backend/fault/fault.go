@@ -245,12 +245,33 @@ func (f *Fault) check() error {
 	case f.For < time.Second || f.For > MaxFor:
 		return &Error{"for", fmt.Sprintf("between %v and %v", time.Second, MaxFor)}
 	}
+	if field := f.unused(); field != "" {
+		return &Error{field, fmt.Sprintf("a fault of kind %s has none", f.Kind)}
+	}
 	for _, m := range f.Methods {
 		if !slices.Contains([]string{"GET", "HEAD", "POST", "PUT", "DELETE"}, m) {
 			return &Error{"methods", fmt.Sprintf("%q is none that streams have", m)}
 		}
 	}
 	return nil
+}
+
+// unused is a field that is set and means nothing to the kind, "" when there is none.
+func (f *Fault) unused() string {
+	waits := f.Kind == Delay || f.Kind == Timeout || f.Kind == Kill
+	switch {
+	case f.Status != 0 && f.Kind != Status:
+		return "status"
+	case f.RetryAfter != 0 && f.Kind != Status:
+		return "retry_after"
+	case f.After != 0 && !waits:
+		return "after"
+	case f.Jitter != 0 && !waits:
+		return "jitter"
+	case f.Bytes != 0 && f.Kind != Cut:
+		return "bytes"
+	}
+	return ""
 }
 
 // String names the fault in a few words.

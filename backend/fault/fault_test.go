@@ -9,14 +9,19 @@ import (
 
 func TestArmRefuses(t *testing.T) {
 	for name, f := range map[string]Fault{
-		"no kind":           {},
-		"a status of 200":   {Kind: Status, Status: 200},
-		"a delay of none":   {Kind: Delay},
-		"a long delay":      {Kind: Delay, After: time.Hour},
-		"a method of ours":  {Kind: Cut, Methods: []string{"PATCH"}},
-		"a probability > 1": {Kind: Cut, Probability: 1.5},
-		"a negative count":  {Kind: Cut, Count: -1},
-		"a day":             {Kind: Cut, For: 24 * time.Hour},
+		"no kind":            {},
+		"a status of 200":    {Kind: Status, Status: 200},
+		"a delay of none":    {Kind: Delay},
+		"a long delay":       {Kind: Delay, After: time.Hour},
+		"a method of ours":   {Kind: Cut, Methods: []string{"PATCH"}},
+		"a probability > 1":  {Kind: Cut, Probability: 1.5},
+		"a negative count":   {Kind: Cut, Count: -1},
+		"bytes of a status":  {Kind: Status, Status: 503, Bytes: 5},
+		"a status of a cut":  {Kind: Cut, Status: 503},
+		"a wait of a cut":    {Kind: Cut, After: time.Second},
+		"a jitter of a drop": {Kind: DropBefore, Jitter: time.Second},
+		"no Retry-After":     {Kind: Delay, After: time.Second, RetryAfter: 1},
+		"a day":              {Kind: Cut, For: 24 * time.Hour},
 	} {
 		var wrong *Error
 		if _, err := New(true, time.Now).Arm(f); !errors.As(err, &wrong) {

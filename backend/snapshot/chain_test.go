@@ -254,6 +254,10 @@ func testPruneOfChains(t *testing.T, p place) {
 	if pruned, err := w.manager.Prune(t.Context(), snapshot.PruneRequest{KeepLast: 1, Reach: w.at("")}); err != nil || len(pruned) != 0 {
 		t.Errorf("pruned %+v, %v", pruned, err)
 	}
+	var unknown *snapshot.UnknownTargetError
+	if _, err := w.manager.Prune(t.Context(), snapshot.PruneRequest{KeepLast: 1, Target: "nowhere"}); !errors.As(err, &unknown) {
+		t.Errorf("a target that is not there: %v", err)
+	}
 	last := w.create(t, "a", dir)
 	pruned, err := w.manager.Prune(t.Context(), snapshot.PruneRequest{KeepLast: 1, Reach: w.at("")})
 	if err != nil || len(pruned) != 3 {

@@ -32,6 +32,9 @@ func (m *Manager) Prune(ctx context.Context, r PruneRequest) ([]Created, error) 
 	if r.KeepLast < 1 {
 		return nil, &RequestError{errors.New("at least the newest snapshot of a stream is kept: keep_last must be 1 or more")}
 	}
+	if _, ok := m.o.Targets[r.Target]; !ok && r.Target != "" {
+		return nil, &UnknownTargetError{r.Target}
+	}
 	return m.prune(ctx, []PruneRequest{r})
 }
 
