@@ -118,9 +118,31 @@ func describe(dir string) Process {
 	p := Process{}
 	p.PID, _ = strconv.Atoi(filepath.Base(dir)) // it was globbed as a number
 	if name, err := os.ReadFile(filepath.Join(dir, "comm")); err == nil {
-		p.Name = strings.TrimSpace(string(name))
+		p.Name = fullName(dir, strings.TrimSpace(string(name)))
 	}
 	return p
+}
+
+// shortened is the length at which the kernel cuts the name of a program: proc(5),
+// comm.
+const shortened = 15
+
+// fullName is a name that may have been cut, as the command line has it: the program,
+// or the script that it runs.
+func fullName(dir, name string) string {
+	if len(name) < shortened {
+		return name
+	}
+	line, err := os.ReadFile(filepath.Join(dir, "cmdline"))
+	if err != nil {
+		return name // it has just ended
+	}
+	for _, word := range bytes.SplitN(line, []byte{0}, 3) {
+		if base := filepath.Base(string(word)); strings.HasPrefix(base, name) {
+			return base
+		}
+	}
+	return name
 }
 
 // eachConnection calls visit with every TCP connection of this machine, from both

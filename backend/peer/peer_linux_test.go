@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -59,11 +60,22 @@ func TestFindMany(t *testing.T) {
 	}
 }
 
-// Another program is told from this one.
+// Another program is told from this one, by its whole name: the kernel keeps the
+// first 15 letters.
 func TestFindAnother(t *testing.T) {
+	for _, name := range []string{"bash", "fifteen-letters", "a-program-with-a-long-name"} {
+		t.Run(name, func(t *testing.T) { findAnother(t, name) })
+	}
+}
+
+func findAnother(t *testing.T, name string) {
 	bash, err := exec.LookPath("bash")
 	if err != nil {
 		t.Skip("there is no bash to connect from")
+	}
+	program := filepath.Join(t.TempDir(), name)
+	if err := os.Symlink(bash, program); err != nil {
+		t.Fatal(err)
 	}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -71,7 +83,7 @@ func TestFindAnother(t *testing.T) {
 	}
 	defer l.Close()
 	_, port, _ := net.SplitHostPort(l.Addr().String())
-	cmd := exec.Command(bash, "-c", "exec 3<>/dev/tcp/127.0.0.1/"+port+"; read -r _ <&3")
+	cmd := exec.Command(program, "-c", "exec 3<>/dev/tcp/127.0.0.1/"+port+"; read -r _ <&3")
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -81,8 +93,8 @@ func TestFindAnother(t *testing.T) {
 	}
 	var f Finder
 	remote := c.RemoteAddr().String()
-	if got := f.Find(remote)[remote]; got.PID != cmd.Process.Pid || got.Name != "bash" {
-		t.Errorf("%+v, want bash %d", got, cmd.Process.Pid)
+	if got := f.Find(remote)[remote]; got.PID != cmd.Process.Pid || got.Name != name {
+		t.Errorf("%+v, want %s %d", got, name, cmd.Process.Pid)
 	}
 	c.Close()
 	_ = cmd.Wait() // its answer was cut off

@@ -96,7 +96,7 @@ const SCREENS: Record<string, { at: string; act?: (page: Page) => Promise<void>;
   requests: { at: "/requests?rejected=1&request=", act: async (page) => { await page.getByText("expected seq").first().click() } },
   "requests-stream": { at: "/s/orders%2Feu%2Fevents?tab=requests" },
   "requests-none": { at: "/requests?text=nothing-like-it" },
-  readers: { at: "/readers", act: async (page) => { await page.waitForTimeout(1200); await page.keyboard.press("j"); await page.waitForTimeout(300) } },
+  readers: { at: "/readers", lively: true, act: async (page) => { await page.waitForTimeout(1200); await page.keyboard.press("j"); await page.waitForTimeout(300) } },
   "readers-none": { at: "/readers", empty: true },
   producers: {
     at: "/s/demo%2Forders%2Fus?tab=producers",
@@ -121,7 +121,10 @@ const SCREENS: Record<string, { at: string; act?: (page: Page) => Promise<void>;
       await page.waitForTimeout(1500)
       await page.getByRole("button", { name: "Dismiss" }).click()
     },
-    after: (page) => page.getByRole("button", { name: "Disarm all" }).click(),
+    after: async (page) => {
+      await page.getByRole("button", { name: "Disarm all" }).click()
+      await page.getByRole("button", { name: "Dismiss" }).click() // the next picture shall not tell of it
+    },
   },
   activity: { at: "/activity", lively: true, act: (page) => page.waitForTimeout(1500) },
   snapshots: { at: "/snapshots" },
