@@ -176,6 +176,29 @@ func TestShutdownAtTheStart(t *testing.T) {
 	}
 }
 
+// Whoever has sent half of a head is not waited for.
+func TestShutdownDoesNotWaitForHeads(t *testing.T) {
+	given := make(chan struct{}, 4)
+	s := serve(t, func(http.ResponseWriter, *http.Request) { t.Error("a request that never was") }, func(h *http.Server) {
+		h.ReadHeaderTimeout = time.Minute
+		inner := h.ConnContext
+		h.ConnContext = func(ctx context.Context, c net.Conn) context.Context {
+			given <- struct{}{}
+			return inner(ctx, c)
+		}
+	})
+	half := s.dial(t)
+	send(half, "GET / HTTP/1.1\r\nHost: a\r\n")
+	<-given // to this server
+	<-given // and, as its head comes in pieces, to net/http
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel() // it has no time to wait
+	_ = s.Shutdown(ctx)
+	if n, err := half.Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
+		t.Fatal(n, err)
+	}
+}
+
 func TestShutdownGivesUp(t *testing.T) {
 	began, goOn := make(chan struct{}), make(chan struct{})
 	s := serve(t, func(http.ResponseWriter, *http.Request) {

@@ -17,7 +17,7 @@ import (
 type Options struct {
 	// HTTP answers what is not plain. Its Handler, BaseContext, IdleTimeout,
 	// ReadHeaderTimeout and ErrorLog, none of which may be missing, hold for all
-	// requests, and so does its ConnContext.
+	// requests, and so does its ConnContext. Its ConnState is the server's.
 	HTTP *http.Server
 	// Waits tells which requests may take long: their context ends when the client
 	// goes.
@@ -33,10 +33,15 @@ type Server struct {
 
 	mu    sync.Mutex
 	conns map[*conn]struct{}
+	fresh map[net.Conn]struct{} // those of net/http that have no whole head yet
 }
 
 // New returns a server.
-func New(o Options) *Server { return &Server{o: o, conns: map[*conn]struct{}{}} }
+func New(o Options) *Server {
+	s := &Server{o: o, conns: map[*conn]struct{}{}, fresh: map[net.Conn]struct{}{}}
+	o.HTTP.ConnState = s.follow
+	return s
+}
 
 // Serve answers the connections of l until the server is closed, and then returns
 // http.ErrServerClosed.
@@ -79,6 +84,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 			_ = c.net.Close() // nobody waits for it
 		}
 	})
+	s.endFresh()
 	err := s.o.HTTP.Shutdown(ctx)
 	done := make(chan struct{})
 	go func() {
@@ -98,6 +104,29 @@ func (s *Server) Close() error {
 	s.end()
 	s.each(func(c *conn) { _ = c.net.Close() }) // its request fails
 	return s.o.HTTP.Close()
+}
+
+// follow keeps what net/http has and was not asked anything on: its own Shutdown
+// waits five seconds for these.
+func (s *Server) follow(nc net.Conn, state http.ConnState) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if state != http.StateNew {
+		delete(s.fresh, nc)
+		return
+	}
+	s.fresh[nc] = struct{}{}
+	if s.closing.Load() { // endFresh may have been
+		_ = nc.Close() // nobody waits for it
+	}
+}
+
+func (s *Server) endFresh() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for nc := range s.fresh {
+		_ = nc.Close() // nobody waits for it
+	}
 }
 
 func (s *Server) each(do func(*conn)) {
