@@ -59,15 +59,22 @@ func (s *Server) producers(ctx context.Context, in *producersInput) (*producersO
 			listed = append(slices.Clip(listed), all[i])
 		}
 	}
+	var remotes []string
 	for _, p := range listed {
 		state := ProducerState{ID: p.ID, Epoch: p.Epoch, LastSeq: p.Seq, LastAppendAt: p.LastAppendAt}
 		if t, ok := s.o.Journal.Tally(in.Path, p.ID, st.Incarnation); ok {
 			state.Seen = newSeen(t)
 			if began := state.Seen.Began; began != nil {
-				began.Process = newProcess(s.peers.Find(began.Remote), began.Remote)
+				remotes = append(remotes, began.Remote)
 			}
 		}
 		out.Body.Producers = append(out.Body.Producers, state)
+	}
+	programs := s.peers.Find(remotes...) // one look finds all of them
+	for _, p := range out.Body.Producers {
+		if p.Seen != nil && p.Seen.Began != nil {
+			p.Seen.Began.Process = newProcess(programs, p.Seen.Began.Remote)
+		}
 	}
 	return out, nil
 }
