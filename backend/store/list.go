@@ -70,31 +70,28 @@ type Row struct {
 func (d *DB) Row(ctx context.Context, id int64) (*Row, error) {
 	// Memory first: what has left it by then is in the row that is read after.
 	pos, cached := d.mem.position(id)
-	rows, err := d.read.QueryContext(ctx, "SELECT "+streamColumns+`,
-		(SELECT count(*) FROM streams f WHERE f.source = streams.id),
-		(SELECT coalesce(max("end"), 0) FROM cold WHERE stream = streams.id)
-		FROM streams WHERE id = ?`, id)
-	if err != nil {
-		return nil, fmt.Errorf("list stream %d: %w", id, err)
-	}
-	defer rows.Close()
-	if !rows.Next() {
-		return nil, rows.Err()
-	}
+	unsealed := len(d.mem.producers(id)) > 0
 	var r Row
-	r.Stream, err = scanStream(func(dest ...any) error { return rows.Scan(append(dest, &r.Forks, &r.ColdEnd)...) })
-	if err != nil {
+	var err error
+	r.Stream, err = scanStream(func(dest ...any) error {
+		return d.loads.row.QueryRowContext(ctx, id).Scan(append(dest, &r.Producers, &r.Forks, &r.ColdEnd)...)
+	})
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, nil
+	} else if err != nil {
 		return nil, fmt.Errorf("list stream %d: %w", id, err)
 	}
 	if cached && pos.Tail >= r.Tail {
 		r.Position = pos
 	}
-	if err := rows.Close(); err != nil {
-		return nil, fmt.Errorf("list stream %d: %w", id, err)
+	if unsealed { // some of them may not be in the table
+		producers, err := d.Producers(ctx, id)
+		if err != nil {
+			return nil, err
+		}
+		r.Producers = len(producers)
 	}
-	producers, err := d.Producers(ctx, id)
-	r.Producers = len(producers)
-	return &r, err
+	return &r, nil
 }
 
 // Count is the number of application streams.

@@ -104,20 +104,27 @@ func (s *statements) close() error {
 	return errors.Join(errs...)
 }
 
-// loads are the queries with which a stream comes back into memory.
-type loads struct{ stream, producers *sql.Stmt }
+// loads are the queries with which a stream comes back into memory, and into lists.
+type loads struct{ stream, producers, row *sql.Stmt }
 
 func (l *loads) prepare(ctx context.Context, read *sql.DB) (err error) {
 	if l.stream, err = read.PrepareContext(ctx, "SELECT "+streamColumns+" FROM streams WHERE path = ?"); err != nil {
 		return err
 	}
-	l.producers, err = read.PrepareContext(ctx, "SELECT id, epoch, seq, last_append_at FROM producers WHERE stream = ?")
+	if l.producers, err = read.PrepareContext(ctx, "SELECT id, epoch, seq, last_append_at FROM producers WHERE stream = ?"); err != nil {
+		return err
+	}
+	l.row, err = read.PrepareContext(ctx, "SELECT "+streamColumns+`,
+		(SELECT count(*) FROM producers WHERE stream = streams.id),
+		(SELECT count(*) FROM streams f WHERE f.source = streams.id),
+		(SELECT coalesce(max("end"), 0) FROM cold WHERE stream = streams.id)
+		FROM streams WHERE id = ?`)
 	return err
 }
 
 func (l *loads) close() error {
 	var errs []error
-	for _, stmt := range []*sql.Stmt{l.stream, l.producers} {
+	for _, stmt := range []*sql.Stmt{l.stream, l.producers, l.row} {
 		if stmt != nil {
 			errs = append(errs, stmt.Close())
 		}
