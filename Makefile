@@ -109,7 +109,7 @@ screenshots: headless ## Pictures of every screen, in both themes and two sizes,
 	@cd test && TAILRACE_BIN="$(CURDIR)/$(HEADLESS)" CHROMIUM="$$(../scripts/setup.sh chromium)" npx --no-install vitest run --config screens.config.ts
 
 .PHONY: measure-page
-measure-page: headless ## How the page copes with millions of messages, in figures; not part of make test
+measure-page: headless ## How the page copes with millions of messages and many producers, in figures; not part of make test
 	@cd test && TAILRACE_BIN="$(CURDIR)/$(HEADLESS)" CHROMIUM="$$(../scripts/setup.sh chromium)" npx --no-install vitest run --config measure.config.ts --reporter=dot --disable-console-intercept
 
 .PHONY: measure-scale
