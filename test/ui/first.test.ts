@@ -40,6 +40,24 @@ test("a locked page says what opens it, and what was wrong", async () => {
   await page.getByText("Nothing here yet").waitFor()
 })
 
+test("a place that is gone to while the page is still being let in is shown", async () => {
+  let letIn = () => {}
+  const held = new Promise<void>((resolve) => (letIn = resolve))
+  await page.route("**/api/session", async (route) => {
+    await held
+    await route.continue()
+  })
+  await page.goto(server.link)
+  await page.waitForURL((url) => !url.hash.includes("code"))
+  await page.evaluate(() => {
+    const followed = new Promise((resolve) => window.addEventListener("hashchange", resolve, { once: true }))
+    location.hash = "/requests"
+    return followed.then(() => undefined)
+  })
+  letIn()
+  await page.getByRole("heading", { name: "Requests" }).waitFor()
+})
+
 const DAY_MINUTES = 24 * 60
 
 /** How far apart two texts are that end in a time of day, in minutes; seconds have to agree. */

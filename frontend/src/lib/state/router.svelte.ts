@@ -23,15 +23,10 @@ class Router {
   place = $state.raw<Place>({ view: 'streams' });
   query = $state.raw(new URLSearchParams());
 
+  /** Follows the address bar from the first moment on: somebody may go on while the page is still being let in. */
   constructor() {
     this.#read();
-  }
-
-  /** Follows the address bar until the returned function is called. */
-  start(): () => void {
-    const read = () => this.#read();
-    window.addEventListener('hashchange', read);
-    return () => window.removeEventListener('hashchange', read);
+    window.addEventListener('hashchange', () => this.#read());
   }
 
   get(key: string): string {

@@ -1,15 +1,5 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { router, streamHref, streamsHref } from './router.svelte';
-
-let stop: () => void;
-
-beforeEach(() => {
-  stop = router.start();
-});
-
-afterEach(() => {
-  stop();
-});
 
 function visit(hash: string): void {
   location.hash = hash;
