@@ -137,7 +137,8 @@ func fullName(dir, name string) string {
 	if err != nil {
 		return name // it has just ended
 	}
-	for _, word := range bytes.SplitN(line, []byte{0}, 3) {
+	words := bytes.SplitN(line, []byte{0}, 3) // program, perhaps script, and the rest
+	for _, word := range words[:min(len(words), 2)] {
 		if base := filepath.Base(string(word)); strings.HasPrefix(base, name) {
 			return base
 		}
