@@ -50,6 +50,19 @@ test("a webhook that fails is seen, delivered again, released and deleted", asyn
   expect(problems).toEqual([])
 })
 
+test("a wake that cannot be sent is no rest", async () => {
+  await put("__ds/subscriptions/pool", { type: "pull-wake", pattern: "jobs/*", wake_stream: "missing", lease_ttl_ms: 60_000 })
+  await page.goto(server.link)
+  await page.waitForURL((url) => !url.hash.includes("code"))
+  await page.evaluate(() => (location.hash = "/subscriptions?id=pool"))
+  const side = page.getByRole("region", { name: "Subscription pool" })
+  await side.getByText("Everything is acked.").waitFor()
+  await put("jobs/1", ["a"])
+  await side.getByText("There is something to do, but no wake of it yet.").waitFor()
+  await side.getByText(/"missing" does not take events/).waitFor()
+  expect(problems).toEqual([])
+})
+
 test("a worker that claims is shown with its lease", async () => {
   await put("wakes")
   await put("__ds/subscriptions/pool", { type: "pull-wake", pattern: "jobs/*", wake_stream: "wakes", lease_ttl_ms: 60_000, description: "Builds" })
