@@ -70,7 +70,7 @@ type Row struct {
 func (d *DB) Row(ctx context.Context, id int64) (*Row, error) {
 	// Memory first: what has left it by then is in the row that is read after.
 	pos, cached := d.mem.position(id)
-	unsealed := len(d.mem.producers(id)) > 0
+	some := len(d.mem.producers(id)) > 0
 	var r Row
 	var err error
 	r.Stream, err = scanStream(func(dest ...any) error {
@@ -84,7 +84,7 @@ func (d *DB) Row(ctx context.Context, id int64) (*Row, error) {
 	if cached && pos.Tail >= r.Tail {
 		r.Position = pos
 	}
-	if unsealed { // some of them may not be in the table
+	if some { // of which the table may lack those that are not sealed
 		producers, err := d.Producers(ctx, id)
 		if err != nil {
 			return nil, err

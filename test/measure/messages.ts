@@ -1,6 +1,7 @@
 import type { Browser, Page } from "playwright-core"
 import { afterAll, beforeAll, test } from "vitest"
 import { launch } from "../lib/browser"
+import { say, startPage } from "../lib/measure"
 import { Probe, type Longest } from "../lib/probe"
 import { Server } from "../lib/server"
 
@@ -36,9 +37,7 @@ beforeAll(async () => {
   await create("tail")
   page = await browser.newPage({ viewport: { width: 1280, height: 800 } })
   probe = await Probe.attach(page)
-  await page.goto(server.link)
-  await page.locator('[data-state="live"]').waitFor({ state: "attached" })
-  await page.waitForTimeout(2000) // the page has started: what opens is measured, not what starts
+  await startPage(page, server)
 })
 
 afterAll(async () => {
@@ -72,7 +71,6 @@ async function until(text: string, act: () => Promise<unknown>): Promise<string>
 }
 
 const goTo = (hash: string) => page.evaluate((hash) => (location.hash = hash), hash)
-const say = (what: string, value: string) => console.log(`${what.padEnd(58)} ${value}`)
 
 const ms = ({ wall, cpu }: Longest) => `longest task ${wall} ms, of it ${cpu} ms at work`
 

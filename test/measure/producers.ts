@@ -1,8 +1,9 @@
+import type { Browser, Page } from "playwright-core"
 import { afterAll, beforeAll, test } from "vitest"
 import { launch } from "../lib/browser"
+import { say, startPage } from "../lib/measure"
 import { Probe } from "../lib/probe"
 import { Server } from "../lib/server"
-import type { Browser, Page } from "playwright-core"
 
 const PRODUCERS = 50_000
 const TAIL_SECONDS = 20
@@ -35,13 +36,9 @@ afterAll(async () => {
   await server.stop()
 })
 
-const say = (what: string, value: string) => console.log(`${what.padEnd(58)} ${value}`)
-
 test(`${PRODUCERS} producers of one stream`, async () => {
   const probe = await Probe.attach(page)
-  await page.goto(server.link)
-  await page.locator('[data-state="live"]').waitFor({ state: "attached" })
-  await page.waitForTimeout(2000) // the page has started: what opens is measured, not what starts
+  await startPage(page, server)
   const rows = page.getByRole("grid", { name: "Producers" }).getByRole("row", { name: /worker-/ })
   const opened = async (what: string, act: () => Promise<unknown>, shown: () => Promise<unknown>) => {
     let took = 0
