@@ -1,6 +1,8 @@
 package journal
 
 import (
+	"errors"
+	"iter"
 	"net/http"
 	"time"
 )
@@ -49,6 +51,20 @@ func (x *Exchange) Write(b []byte) (int, error) {
 	}
 	n, err := x.ResponseWriter.Write(b)
 	x.Sent += int64(n)
+	return n, err
+}
+
+// WriteParts writes parts of a body of known length at once. It returns
+// [errors.ErrUnsupported], and has written nothing, where the writer cannot do that.
+func (x *Exchange) WriteParts(parts iter.Seq[[]byte]) (int64, error) {
+	w, ok := x.ResponseWriter.(interface {
+		WriteParts(iter.Seq[[]byte]) (int64, error)
+	})
+	if !ok {
+		return 0, errors.ErrUnsupported
+	}
+	n, err := w.WriteParts(parts)
+	x.Sent += n
 	return n, err
 }
 

@@ -181,6 +181,10 @@ func (c *begunConn) Read(b []byte) (int, error) {
 	return c.Conn.Read(b)
 }
 
+// WriteBuffers writes all of v, in one system call where the connection can do that:
+// net.Buffers would not find it.
+func (c *begunConn) WriteBuffers(v *net.Buffers) (int64, error) { return v.WriteTo(c.Conn) }
+
 // CloseWrite lets net/http end a response to a request that it has not read to
 // its end without a reset, which would take the response with it.
 func (c *begunConn) CloseWrite() error {

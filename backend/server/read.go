@@ -1,6 +1,8 @@
 package server
 
 import (
+	"errors"
+	"iter"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -198,23 +200,48 @@ func writeChunk(w http.ResponseWriter, st *engine.State, pieces []store.Piece, n
 	// Without support for deadlines the server's own limits apply.
 	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(chunkDeadline))
 	w.WriteHeader(http.StatusOK)
-	if json && !write(w, "[") {
+	if len(pieces) > 1 && writeAtOnce(w, onWire(pieces, json)) {
 		return
 	}
-	for i, p := range pieces {
-		if json && i > 0 && !write(w, ",") {
+	for part := range onWire(pieces, json) {
+		if _, err := w.Write(part); err != nil {
 			return
 		}
-		if _, err := w.Write(p.Data); err != nil {
-			return
-		}
-	}
-	if json {
-		write(w, "]")
 	}
 }
 
-func write(w http.ResponseWriter, s string) bool {
-	_, err := w.Write([]byte(s))
-	return err == nil
+var (
+	opening = []byte("[")
+	comma   = []byte(",")
+	closing = []byte("]")
+)
+
+// onWire yields the body that pieces make.
+func onWire(pieces []store.Piece, json bool) iter.Seq[[]byte] {
+	return func(yield func([]byte) bool) {
+		if json && !yield(opening) {
+			return
+		}
+		for i, p := range pieces {
+			if json && i > 0 && !yield(comma) || !yield(p.Data) {
+				return
+			}
+		}
+		if json {
+			yield(closing)
+		}
+	}
+}
+
+// writeAtOnce writes the parts of a body where w takes many at once, and reports
+// whether it does.
+func writeAtOnce(w http.ResponseWriter, parts iter.Seq[[]byte]) bool {
+	all, ok := w.(interface {
+		WriteParts(iter.Seq[[]byte]) (int64, error)
+	})
+	if !ok {
+		return false
+	}
+	_, err := all.WriteParts(parts)
+	return !errors.Is(err, errors.ErrUnsupported)
 }

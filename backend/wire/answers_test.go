@@ -3,10 +3,15 @@ package wire_test
 import (
 	"bufio"
 	"errors"
+	"fmt"
 	"io"
+	"iter"
 	"net"
 	"net/http"
+	"slices"
+	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -53,6 +58,36 @@ func TestAnswersAreThoseOfNetHTTP(t *testing.T) {
 			write(w, "[")
 			write(w, strings.Repeat("y", 200000))
 			write(w, "]")
+		},
+		"in parts": func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "text/plain")
+			inParts(w, append([]string{"[", strings.Repeat("a", 5000), ",", "", strings.Repeat("b", 100_000), "]"}, small(7000)...)...)
+		},
+		"in parts, behind what was written": func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "text/plain")
+			w.Header().Set("Content-Length", "5006")
+			write(w, "abc")
+			inParts(w, strings.Repeat("d", 5000))
+			write(w, "efg")
+		},
+		"in parts, of unknown length": func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "text/plain")
+			w.WriteHeader(http.StatusOK)
+			inParts(w, "abc", strings.Repeat("d", 5000))
+		},
+		"too much, in parts": func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "text/plain")
+			w.Header().Set("Content-Length", "3")
+			w.WriteHeader(http.StatusOK)
+			if err := inParts(w, "abc", "d"); !errors.Is(err, http.ErrContentLength) {
+				panic(err)
+			}
+		},
+		"too little, in parts": func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "text/plain")
+			w.Header().Set("Content-Length", "10")
+			w.WriteHeader(http.StatusOK)
+			inParts(w, "abc", "d")
 		},
 		"too much": func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", "text/plain")
@@ -151,5 +186,108 @@ func TestAnswersAreThoseOfNetHTTP(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// inParts writes parts at once where the server can do that, and else one after the
+// other. Without a head it makes one, with their length.
+func inParts(w http.ResponseWriter, parts ...string) error {
+	if w.Header().Get("Content-Length") == "" && len(parts) > 2 {
+		w.Header().Set("Content-Length", strconv.Itoa(len(strings.Join(parts, ""))))
+		w.WriteHeader(http.StatusOK)
+	}
+	if all, ok := w.(interface {
+		WriteParts(iter.Seq[[]byte]) (int64, error)
+	}); ok {
+		_, err := all.WriteParts(func(yield func([]byte) bool) {
+			for _, p := range parts {
+				if !yield([]byte(p)) {
+					return
+				}
+			}
+		})
+		if !errors.Is(err, errors.ErrUnsupported) {
+			return err
+		}
+	}
+	for _, p := range parts {
+		if _, err := io.WriteString(w, p); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// small are n short parts, no two of them alike.
+func small(n int) (parts []string) {
+	for i := range n {
+		parts = append(parts, fmt.Sprintf("<%d %s>", i, strings.Repeat("s", i%100)))
+	}
+	return parts
+}
+
+// calls counts how often something is written to a connection.
+type calls struct {
+	net.Conn
+	n atomic.Int32
+}
+
+func (c *calls) Write(b []byte) (int, error) {
+	c.n.Add(1)
+	return c.Conn.Write(b)
+}
+
+func (c *calls) WriteBuffers(v *net.Buffers) (int64, error) {
+	c.n.Add(1)
+	return v.WriteTo(c.Conn)
+}
+
+// TestPartsAreWrittenAtOnce counts the system calls of an answer in parts.
+func TestPartsAreWrittenAtOnce(t *testing.T) {
+	for name, c := range map[string]struct {
+		parts []string
+		most  int32
+	}{
+		"large": {slices.Repeat([]string{strings.Repeat("x", 64<<10), ","}, 16), 1},
+		// 8 blocks of 32 KiB in each.
+		"small": {small(10_000), 3},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+				if err := inParts(w, c.parts...); err != nil {
+					t.Error(err)
+				}
+			})
+			client, server := net.Pipe()
+			t.Cleanup(func() { _ = client.Close() })
+			counted := &calls{Conn: server}
+			s.conns <- counted
+			send(client, "GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+			if got := read(bufio.NewReader(client), "GET"); got.Body != strings.Join(c.parts, "") || got.Err != "" {
+				t.Errorf("got %d bytes, %q", len(got.Body), got.Err)
+			}
+			if n := counted.n.Load(); n > c.most {
+				t.Errorf("written in %d calls, want at most %d", n, c.most)
+			}
+		})
+	}
+}
+
+// TestPartsForAClientThatLeaves has the handler told, and the connection ended.
+func TestPartsForAClientThatLeaves(t *testing.T) {
+	told := make(chan error, 1)
+	s := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+		told <- inParts(w, strings.Repeat("x", 1<<20), strings.Repeat("y", 1<<20), "z")
+	})
+	client := s.dial(t)
+	send(client, "GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+	if _, err := io.ReadFull(client, make([]byte, 100_000)); err != nil {
+		t.Fatal(err)
+	}
+	if err := client.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-told; err == nil {
+		t.Error("the handler was not told")
 	}
 }
