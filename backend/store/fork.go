@@ -66,7 +66,7 @@ func (d *DB) Trace(ctx context.Context, s *Stream) error {
 
 // Forks is the number of streams that inherit from a stream directly.
 func (d *DB) Forks(ctx context.Context, stream int64) (n int, err error) {
-	if err := d.read.QueryRowContext(ctx, "SELECT count(*) FROM streams WHERE source = ?", stream).Scan(&n); err != nil {
+	if err := d.loads.forks.QueryRowContext(ctx, stream).Scan(&n); err != nil {
 		return 0, fmt.Errorf("count forks: %w", err)
 	}
 	return n, nil

@@ -92,6 +92,30 @@ func TestShortLivedStreamsLeaveNothing(t *testing.T) {
 	}
 }
 
+// Streams go together, and those with many segments over several slices.
+func TestManyDeletedStreamsLeaveNothing(t *testing.T) {
+	l := newTestLog(t, Options{SealAt: 1, CacheBytes: 1})
+	keep := l.create("keep", "text/plain")
+	l.append(keep, strings.Repeat("k", 20_000))
+	var gone []*modelStream
+	for i := range 2*collectStreams + 5 {
+		m := l.create(fmt.Sprint("gone/", i), "text/plain")
+		for range []int{0, 1, collectSlice, 0, 2*collectSlice + 3}[i%5] {
+			l.append(m, strings.Repeat("x", 17_000))
+		}
+		gone = append(gone, m)
+	}
+	l.append(keep, strings.Repeat("k", 20_000)) // seals what came before
+	for _, m := range gone {
+		l.delete(m)
+	}
+	l.waitForGarbage(t)
+	if n := l.query("SELECT count(*) FROM segments WHERE stream NOT IN (SELECT id FROM streams)"); n != 0 {
+		t.Errorf("%d segments of deleted streams are left", n)
+	}
+	l.check()
+}
+
 func TestGarbageIsCollectedAfterReopen(t *testing.T) {
 	l := newTestLog(t, Options{SealAt: 1, CacheBytes: 1})
 	m := l.create("a", "text/plain")

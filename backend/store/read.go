@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 
@@ -96,8 +97,8 @@ var (
 // eachSegment calls f with the segments that a query finds, until f returns false.
 // A large one comes alone, after the query has given its connection back: to load
 // it takes another one.
-func (d *DB) eachSegment(ctx context.Context, query string, stream, at int64, f func(*segment) (more bool, err error)) error {
-	rows, err := d.read.QueryContext(ctx, query, stream, at)
+func (d *DB) eachSegment(ctx context.Context, query *sql.Stmt, stream, at int64, f func(*segment) (more bool, err error)) error {
+	rows, err := query.QueryContext(ctx, stream, at)
 	if err != nil {
 		return err
 	}
@@ -129,7 +130,7 @@ func (d *DB) eachSegment(ctx context.Context, query string, stream, at int64, f 
 // readSegments adds what the segments of one stream hold up to position to, or a
 // part of it.
 func (r *reading) readSegments(ctx context.Context, stream, to int64) error {
-	return r.db.eachSegment(ctx, segmentsFromPosition, stream, r.from, func(g *segment) (more bool, err error) {
+	return r.db.eachSegment(ctx, r.db.loads.segments, stream, r.from, func(g *segment) (more bool, err error) {
 		return r.take(stream, g, to)
 	})
 }
@@ -242,7 +243,7 @@ func reaches(batches []*Batch, ordinal int64) bool {
 // until they reach ordinal want, or a large one that is enough for now.
 func (d *DB) segmentBatches(ctx context.Context, stream int64, k protocol.Kind, ordinal, want int64) ([]*Batch, error) {
 	var out []*Batch
-	err := d.eachSegment(ctx, segmentsFromOrdinal, stream, ordinal, func(g *segment) (more bool, err error) {
+	err := d.eachSegment(ctx, d.loads.segmentsByOrdinal, stream, ordinal, func(g *segment) (more bool, err error) {
 		batches, err := g.batches(stream, k)
 		if err != nil {
 			return false, err

@@ -139,8 +139,12 @@ func (c *committer) fold(ctx context.Context, r run) error {
 	return err
 }
 
-// collectSlice is how many segments of a deleted stream go in one transaction.
-const collectSlice = 16
+const (
+	// collectSlice is how many segments go in one transaction.
+	collectSlice = 16
+	// collectStreams is of how many deleted streams at most.
+	collectStreams = 32
+)
 
 // collect removes a slice of what deleted streams have left behind, or of what has
 // gone cold, and gives the space back to the file system. It runs when no write is waiting.
@@ -169,29 +173,17 @@ func (c *committer) goOn(ctx context.Context, last int64) {
 }
 
 func (c *committer) collectOnce(ctx context.Context) (done bool, err error) {
-	var stream int64
-	err = c.stmts.nextGarbage.QueryRowContext(ctx).Scan(&stream)
-	if err != nil && !errors.Is(err, sql.ErrNoRows) {
-		return false, err
-	}
-	none := err != nil
+	var none bool
 	var dead int64
 	err = c.transaction(ctx, func() (err error) {
 		if dead, err = c.deleteDead(ctx); err != nil {
 			return err
 		}
-		if none {
-			some, err := c.dropHot(ctx)
-			none = !some
+		if none, err = c.dropDeleted(ctx); err != nil || !none {
 			return err
 		}
-		if n, err := c.free(ctx, c.stmts.garbageSegments, stream, collectSlice, extentHeader); err != nil || n == collectSlice {
-			return err
-		}
-		if _, err := c.stmts.garbageProducers.ExecContext(ctx, stream); err != nil {
-			return err
-		}
-		_, err = c.stmts.garbageDone.ExecContext(ctx, stream)
+		some, err := c.dropHot(ctx)
+		none = !some
 		return err
 	}, func() int { return 0 })
 	if err != nil {
@@ -204,6 +196,33 @@ func (c *committer) collectOnce(ctx context.Context) (done bool, err error) {
 	}
 	more, err := c.vacuum(ctx)
 	return none && given && !more, err
+}
+
+// dropDeleted removes a slice of what deleted streams have left behind, and reports
+// whether there was nothing.
+func (c *committer) dropDeleted(ctx context.Context) (none bool, err error) {
+	left := collectSlice
+	for n := range collectStreams {
+		var stream int64
+		err := c.stmts.nextGarbage.QueryRowContext(ctx).Scan(&stream)
+		if errors.Is(err, sql.ErrNoRows) {
+			return n == 0, nil
+		}
+		if err != nil {
+			return false, err
+		}
+		freed, err := c.free(ctx, c.stmts.garbageSegments, stream, left, extentHeader)
+		if left -= freed; err != nil || left == 0 {
+			return false, err
+		}
+		if _, err := c.stmts.garbageProducers.ExecContext(ctx, stream); err != nil {
+			return false, err
+		}
+		if _, err := c.stmts.garbageDone.ExecContext(ctx, stream); err != nil {
+			return false, err
+		}
+	}
+	return false, nil
 }
 
 // freeSlack is how many free pages stay in the file for the next writes, unless

@@ -96,38 +96,49 @@ func (s *statements) prepare(ctx context.Context, conn *sql.Conn) error {
 	return errors.Join(errs...)
 }
 
-func (s *statements) close() error {
-	var errs []error
-	for _, stmt := range s.all {
-		errs = append(errs, stmt.Close())
-	}
-	return errors.Join(errs...)
+func (s *statements) close() error { return closeAll(s.all) }
+
+// loads are the queries with which a stream comes back into memory, and into lists,
+// and those for its segments.
+type loads struct {
+	all []*sql.Stmt
+
+	stream, tombstone, producers, forks, row *sql.Stmt
+	segments, segmentsByOrdinal              *sql.Stmt
 }
 
-// loads are the queries with which a stream comes back into memory, and into lists.
-type loads struct{ stream, producers, row *sql.Stmt }
-
-func (l *loads) prepare(ctx context.Context, read *sql.DB) (err error) {
-	if l.stream, err = read.PrepareContext(ctx, "SELECT "+streamColumns+" FROM streams WHERE path = ?"); err != nil {
-		return err
-	}
-	if l.producers, err = read.PrepareContext(ctx, "SELECT id, epoch, seq, last_append_at FROM producers WHERE stream = ?"); err != nil {
-		return err
-	}
-	l.row, err = read.PrepareContext(ctx, "SELECT "+streamColumns+`,
-		(SELECT count(*) FROM producers WHERE stream = streams.id),
-		(SELECT count(*) FROM streams f WHERE f.source = streams.id),
-		(SELECT coalesce(max("end"), 0) FROM cold WHERE stream = streams.id)
-		FROM streams WHERE id = ?`)
-	return err
-}
-
-func (l *loads) close() error {
-	var errs []error
-	for _, stmt := range []*sql.Stmt{l.stream, l.producers, l.row} {
-		if stmt != nil {
-			errs = append(errs, stmt.Close())
+func (l *loads) prepare(ctx context.Context, read *sql.DB) error {
+	for _, p := range []struct {
+		stmt  **sql.Stmt
+		query string
+	}{
+		{&l.stream, "SELECT " + streamColumns + " FROM streams WHERE path = ?"},
+		{&l.tombstone, "SELECT incarnation FROM tombstones WHERE path = ?"},
+		{&l.producers, "SELECT id, epoch, seq, last_append_at FROM producers WHERE stream = ?"},
+		{&l.forks, "SELECT count(*) FROM streams WHERE source = ?"},
+		{&l.row, "SELECT " + streamColumns + `,
+			(SELECT count(*) FROM producers WHERE stream = streams.id),
+			(SELECT count(*) FROM streams f WHERE f.source = streams.id),
+			(SELECT coalesce(max("end"), 0) FROM cold WHERE stream = streams.id)
+			FROM streams WHERE id = ?`},
+		{&l.segments, segmentsFromPosition},
+		{&l.segmentsByOrdinal, segmentsFromOrdinal},
+	} {
+		var err error
+		if *p.stmt, err = read.PrepareContext(ctx, p.query); err != nil {
+			return err
 		}
+		l.all = append(l.all, *p.stmt)
+	}
+	return nil
+}
+
+func (l *loads) close() error { return closeAll(l.all) }
+
+func closeAll(stmts []*sql.Stmt) error {
+	var errs []error
+	for _, stmt := range stmts {
+		errs = append(errs, stmt.Close())
 	}
 	return errors.Join(errs...)
 }

@@ -166,7 +166,7 @@ func (d *DB) Load(ctx context.Context, path string) (s Stream, next int64, err e
 
 func (d *DB) nextIncarnation(ctx context.Context, path string) (int64, error) {
 	var last int64
-	err := d.read.QueryRowContext(ctx, "SELECT incarnation FROM tombstones WHERE path = ?", path).Scan(&last)
+	err := d.loads.tombstone.QueryRowContext(ctx, path).Scan(&last)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
 		return 0, nil
