@@ -1,7 +1,9 @@
 package protocol
 
 import (
+	"encoding/binary"
 	"fmt"
+	"math/bits"
 	"unicode/utf8"
 )
 
@@ -262,7 +264,7 @@ func (s *jsonScanner) object(depth int) error {
 
 func (s *jsonScanner) string() error {
 	s.i++ // opening quote
-	for s.i < len(s.b) {
+	for start := s.i; s.i < len(s.b); {
 		switch c := s.b[s.i]; {
 		case c == '"':
 			s.i++
@@ -274,11 +276,31 @@ func (s *jsonScanner) string() error {
 			}
 		case c < 0x20:
 			return badJSON("control character 0x%02x at byte %d; escape it", c, s.i)
-		default:
+		case s.i-start < 8: // most are short
 			s.i++
+		default:
+			s.i += 1 + plainBytes(s.b[s.i+1:])
 		}
 	}
 	return s.unexpected("a closing quote")
+}
+
+// plainBytes is how many bytes there are before the first that means something in a
+// string, a quote, a backslash or a control character; or less, where fewer than
+// eight are left, since it looks at so many at a time.
+func plainBytes(b []byte) int {
+	const ones, highs = 0x01010101_01010101, 0x80808080_80808080
+	i := 0
+	for ; i+8 <= len(b); i += 8 {
+		w := binary.LittleEndian.Uint64(b[i:])
+		quote, backslash := w^(ones*'"'), w^(ones*'\\')
+		// Of the high bits that a subtraction sets and the minuend has not, the lowest
+		// one is that of the first byte that was less: than 0x20 here, than 1 there.
+		if found := ((w-ones*0x20)&^w | (quote-ones)&^quote | (backslash-ones)&^backslash) & highs; found != 0 {
+			return i + bits.TrailingZeros64(found)/8
+		}
+	}
+	return i
 }
 
 // escape moves past what follows a backslash.

@@ -186,6 +186,24 @@ func TestFramePayloadIsVerbatimForOtherKinds(t *testing.T) {
 	}
 }
 
+// What means something in a string is found wherever it stands.
+func TestFrameJSONLooksAtEveryByteOfAString(t *testing.T) {
+	for _, special := range []string{"\x00", "\n", "\x1f", " ", "!", "#", "[", "]", "\x7f", "\u0080", "é", "\U0010ffff", `"`, `\`, `\"`, `\\`, `\u00e9`} {
+		for before := range 40 {
+			for after := range 20 {
+				in := `"` + strings.Repeat("a", before) + special + strings.Repeat("n", after) + `"`
+				got, err := FramePayload(KindJSON, []byte(in), true, DefaultLimits())
+				if valid := json.Valid([]byte(in)); valid != (err == nil) {
+					t.Fatalf("%q: encoding/json says valid=%v, we say %v", in, valid, err)
+				}
+				if err == nil && string(got.Data) != in {
+					t.Fatalf("%q became %q", in, got.Data)
+				}
+			}
+		}
+	}
+}
+
 func FuzzFrameJSON(f *testing.F) {
 	for _, s := range []string{`[1, {"a":[]}]`, `{"a":1,"a":2}`, `[]`, "\xef\xbb\xbf1", "\"\xff\"", `"\u12g4"`, `-0.0e+1`, `[1,]`, "[\x00]"} {
 		f.Add([]byte(s))
@@ -232,4 +250,30 @@ func FuzzFrameJSON(f *testing.F) {
 			t.Fatalf("%q: %d bytes behind the messages", body, len(got.Data)-at)
 		}
 	})
+}
+
+// BenchmarkFramePayload cuts batches of 100 messages, beside what only checks them.
+func BenchmarkFramePayload(b *testing.B) {
+	for name, message := range map[string]string{
+		"short strings": `{"id":12345,"kind":"insert","row":{"name":"Ada","tags":["a","b"],"ok":true}}`,
+		"long strings":  `{"delta":"` + strings.Repeat("All that is gold does not glitter. ", 3) + `"}`,
+	} {
+		body := []byte("[" + strings.Repeat(message+",", 99) + message + "]")
+		b.Run(name+"/here", func(b *testing.B) {
+			b.SetBytes(int64(len(body)))
+			for b.Loop() {
+				if _, err := FramePayload(KindJSON, body, false, DefaultLimits()); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+		b.Run(name+"/encoding/json", func(b *testing.B) {
+			b.SetBytes(int64(len(body)))
+			for b.Loop() {
+				if !json.Valid(body) {
+					b.Fatal("not valid")
+				}
+			}
+		})
+	}
 }
