@@ -21,7 +21,7 @@ type Subscription struct {
 	LeaseTTL    int64   `json:"lease_ttl_ms"`
 	Description string  `json:"description"`
 	CreatedAt   int64   `json:"created_at" doc:"Unix milliseconds."`
-	State       string  `json:"state" enum:"idle,waking,retrying,leased"`
+	State       string  `json:"state" enum:"idle,stuck,waking,retrying,leased" doc:"Stuck: there is something to do, but no wake of it can be sent."`
 	Generation  int64   `json:"generation" doc:"Of the last wake."`
 	WakeID      *string `json:"wake_id" doc:"Null: there is no wake in flight."`
 	Holder      *string `json:"holder" doc:"The worker that has claimed the wake."`

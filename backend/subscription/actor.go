@@ -3,6 +3,7 @@ package subscription
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"time"
 
 	"tailrace/backend/protocol"
@@ -34,6 +35,9 @@ type actor struct {
 	// jump.
 	leaseEnds, attemptAt time.Time
 	trouble              trouble
+
+	// hindrance is the error of trouble, for those who look at many subscriptions.
+	hindrance atomic.Pointer[error]
 }
 
 // command is a request on its way to an actor.
@@ -88,6 +92,7 @@ func (a *actor) run() {
 		if err == nil {
 			a.settle()
 		}
+		a.hindrance.Store(new(a.trouble.err))
 		timer.Reset(a.untilDeadline())
 		select {
 		case <-a.wakeUp:

@@ -31,7 +31,7 @@ type Attempt struct {
 // Sight is a subscription as it stands.
 type Sight struct {
 	store.Subscription
-	State   string // idle, waking, retrying or leased
+	State   string // idle, stuck, waking, retrying or leased
 	Trouble string // why it cannot go on; "": it can
 	Links   int    // streams, in all
 	// Pending is how many of them have something behind their cursors. Shown are the
@@ -50,9 +50,32 @@ func (m *Manager) List(ctx context.Context) ([]Sight, error) {
 	}
 	list := make([]Sight, len(rows))
 	for i, row := range rows {
-		list[i] = Sight{Subscription: row.Subscription, State: stateOf(&row.Subscription), Links: row.Links, Trouble: row.LastError}
+		list[i] = newSight(&row.Subscription)
+		list[i].Links = row.Links
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for i := range list {
+		if a := m.actors[list[i].ID]; a != nil {
+			list[i].hinder(*a.hindrance.Load())
+		}
 	}
 	return list, nil
+}
+
+func newSight(s *store.Subscription) Sight {
+	return Sight{Subscription: *s, State: stateOf(s), Trouble: s.LastError}
+}
+
+// hinder says what keeps the subscription from going on; nil: nothing.
+func (s *Sight) hinder(err error) {
+	if err == nil {
+		return
+	}
+	s.Trouble = err.Error()
+	if s.State == "idle" {
+		s.State = "stuck"
+	}
 }
 
 // Look returns one subscription with its streams and deliveries.
@@ -80,10 +103,9 @@ func (a *actor) look(ctx context.Context) (*Sight, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Sight{Subscription: *a.sub, State: stateOf(a.sub), Trouble: a.sub.LastError, Pending: len(pending)}
-	if a.trouble.err != nil {
-		s.Trouble = a.trouble.err.Error()
-	}
+	s := newSight(a.sub)
+	s.Pending = len(pending)
+	s.hinder(a.trouble.err)
 	if s.Links, err = a.m.db.CountLinks(ctx, a.sub.Number); err != nil {
 		return nil, err
 	}
@@ -98,7 +120,7 @@ func (a *actor) look(ctx context.Context) (*Sight, error) {
 		}
 	}
 	slices.SortFunc(s.Shown, func(a, b store.Link) int { return strings.Compare(a.Path, b.Path) })
-	return s, nil
+	return &s, nil
 }
 
 // AckedToken is the offset that a link is acked to; "-1": nothing is.

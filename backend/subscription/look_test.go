@@ -28,6 +28,30 @@ func wantCode(t *testing.T, err error, want Code) {
 	}
 }
 
+func TestAMissingWakeStreamIsInSight(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		w.subscribe("s", pullWake(""))
+		want := func(state, trouble string) {
+			t.Helper()
+			synctest.Wait()
+			list, err := w.m.List(t.Context())
+			if err != nil || len(list) != 1 {
+				t.Fatalf("%d subscriptions, %v", len(list), err)
+			}
+			for name, s := range map[string]*Sight{"list": &list[0], "look": w.look("s")} {
+				if s.State != state || !strings.Contains(s.Trouble, trouble) || trouble == "" && s.Trouble != "" {
+					t.Errorf("%s: %s, trouble %q; want %s, %q", name, s.State, s.Trouble, state, trouble)
+				}
+			}
+		}
+		want("idle", "")
+		w.create("events/a", `1`)
+		want("stuck", `"wakes" does not take events`)
+		w.create("wakes")
+		want("waking", "")
+	})
+}
+
 func TestRedeliver(t *testing.T) {
 	t.Run("a retry does not wait for its time", func(t *testing.T) {
 		bubble(t, func(t *testing.T, w *world) {

@@ -147,6 +147,7 @@ func (m *Manager) actorLocked(id string) *actor {
 	a := m.actors[id]
 	if a == nil {
 		a = &actor{m: m, id: id, wakeUp: make(chan struct{}, 1), candidates: map[string]bool{}}
+		a.hindrance.Store(new(error))
 		m.actors[id] = a
 		m.running.Go(a.run)
 	}

@@ -31,7 +31,7 @@ test("a webhook that fails is seen, delivered again, released and deleted", asyn
   await put("inbox")
   await side.getByRole("button", { name: "Redeliver" }).click()
   await row("mailer").filter({ hasText: "leased" }).waitFor()
-  await side.getByText("204", { exact: true }).waitFor()
+  await side.getByText("204", { exact: true }).first().waitFor() // a retry may have come before
   await side.getByText(/ends in (9|10) min/).waitFor()
   const [wake] = (await (await fetch(`${server.streams}/inbox`)).json()) as { generation: number }[]
   expect(wake?.generation).toBe(1)
@@ -58,7 +58,8 @@ test("a wake that cannot be sent is no rest", async () => {
   const side = page.getByRole("region", { name: "Subscription pool" })
   await side.getByText("Everything is acked.").waitFor()
   await put("jobs/1", ["a"])
-  await side.getByText("There is something to do, but no wake of it yet.").waitFor()
+  await side.getByText("There is something to do, but no wake of it can be sent.").waitFor()
+  await page.getByRole("row").filter({ hasText: "pool" }).getByText("stuck").waitFor()
   await side.getByText(/"missing" does not take events/).waitFor()
   expect(problems).toEqual([])
 })

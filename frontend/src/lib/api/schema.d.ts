@@ -3011,8 +3011,11 @@ export interface components {
             next_attempt: number | null;
             /** @description Empty: it has streams of its own only. */
             pattern: string;
-            /** @enum {string} */
-            state: "idle" | "waking" | "retrying" | "leased";
+            /**
+             * @description Stuck: there is something to do, but no wake of it can be sent.
+             * @enum {string}
+             */
+            state: "idle" | "stuck" | "waking" | "retrying" | "leased";
             /** Format: int64 */
             streams: number;
             /** @description Why the last attempt failed, or nothing can be attempted. */
