@@ -2,6 +2,7 @@ package wire_test
 
 import (
 	"bufio"
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -196,9 +197,7 @@ func inParts(w http.ResponseWriter, parts ...string) error {
 		w.Header().Set("Content-Length", strconv.Itoa(len(strings.Join(parts, ""))))
 		w.WriteHeader(http.StatusOK)
 	}
-	if all, ok := w.(interface {
-		WriteParts(iter.Seq[[]byte]) (int64, error)
-	}); ok {
+	if all, ok := w.(partsWriter); ok {
 		_, err := all.WriteParts(func(yield func([]byte) bool) {
 			for _, p := range parts {
 				if !yield([]byte(p)) {
@@ -273,21 +272,43 @@ func TestPartsAreWrittenAtOnce(t *testing.T) {
 	}
 }
 
-// TestPartsForAClientThatLeaves has the handler told, and the connection ended.
+// TestPartsForAClientThatLeaves has the handler told, and of what was sent.
 func TestPartsForAClientThatLeaves(t *testing.T) {
-	told := make(chan error, 1)
+	type told struct {
+		n   int64
+		err error
+	}
+	ended := make(chan told, 1)
 	s := serve(t, func(w http.ResponseWriter, _ *http.Request) {
-		told <- inParts(w, strings.Repeat("x", 1<<20), strings.Repeat("y", 1<<20), "z")
+		w.Header().Set("Content-Length", "2097153")
+		w.WriteHeader(http.StatusOK)
+		n, err := w.(partsWriter).WriteParts(slices.Values([][]byte{
+			bytes.Repeat([]byte("x"), 1<<20), bytes.Repeat([]byte("y"), 1<<20), []byte("z"),
+		}))
+		ended <- told{n, err}
 	})
 	client := s.dial(t)
 	send(client, "GET / HTTP/1.1\r\nHost: a\r\n\r\n")
-	if _, err := io.ReadFull(client, make([]byte, 100_000)); err != nil {
+	r := bufio.NewReaderSize(client, 16)
+	for line := ""; line != "\r\n"; {
+		var err error
+		if line, err = r.ReadString('\n'); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const taken = 100_000
+	if _, err := io.ReadFull(r, make([]byte, taken)); err != nil {
 		t.Fatal(err)
 	}
 	if err := client.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if err := <-told; err == nil {
-		t.Error("the handler was not told")
+	if got := <-ended; got.err == nil || got.n < taken || got.n > taken+16 {
+		t.Errorf("the client took %d bytes; the handler was told of %d and %v", taken, got.n, got.err)
 	}
+}
+
+// partsWriter is what takes many parts at once.
+type partsWriter interface {
+	WriteParts(parts iter.Seq[[]byte]) (int64, error)
 }

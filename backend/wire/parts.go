@@ -16,29 +16,30 @@ const (
 
 // WriteParts writes parts of a body of known length, all of them in one system call
 // where that can be: after each one the client runs, and finds little to read.
-// Nobody may change the parts before it returns. It returns [errors.ErrUnsupported],
-// and has written nothing, for answers without a body or of unknown length.
+// Nobody may change the parts before it returns, and it tells how much of them has been
+// sent. It returns [errors.ErrUnsupported], and has written nothing, for answers
+// without a body or of unknown length.
 func (w *response) WriteParts(parts iter.Seq[[]byte]) (n int64, err error) {
 	if w.status == 0 || w.left < 0 || w.forHead {
 		return 0, errors.ErrUnsupported
 	}
 	w.frame(false)
-	g := gathered{w: w}
+	g := gathered{w: w, before: int64(len(*w.buffer()))}
 	defer g.drop()
 	for p := range parts {
 		if int64(len(p)) > w.left {
 			if err = g.send(); err == nil {
 				_, err = w.Write(p) // says what is wrong
 			}
-			return n, err
+			return g.sent, err
 		}
 		w.left -= int64(len(p))
 		if err = g.add(p); err != nil {
-			return n, err
+			return g.sent, err
 		}
-		n += int64(len(p))
 	}
-	return n, g.send()
+	err = g.send()
+	return g.sent, err
 }
 
 // gathered are parts on their way: small ones copied into the buffer of the
@@ -48,6 +49,9 @@ type gathered struct {
 	parts net.Buffers
 	from  int       // where in the buffer that begins which is not among parts
 	full  []*[]byte // buffers that parts lie in
+	// sent are the bytes of parts that are on their way, before those of the response
+	// that come first and are none.
+	sent, before int64
 }
 
 func (g *gathered) add(p []byte) error {
@@ -75,14 +79,14 @@ func (g *gathered) add(p []byte) error {
 // send sends all of it, and what the response had not sent before.
 func (g *gathered) send() error {
 	w := g.w
-	if len(g.parts) == 0 {
-		return w.send()
-	}
 	if w.out != nil {
 		g.parts = append(g.parts, (*w.out)[g.from:])
 	}
 	if w.failed == nil {
-		w.failed = w.c.writeAll(g.parts)
+		var n int64
+		n, w.failed = w.c.writeAll(g.parts)
+		g.sent += max(n-g.before, 0)
+		g.before = max(g.before-n, 0)
 	}
 	g.drop()
 	return w.failed
@@ -101,13 +105,11 @@ func (g *gathered) drop() {
 
 // writeAll writes buffers. They know how to do that in one system call for sockets
 // only, not for what lies around one.
-func (c *conn) writeAll(b net.Buffers) (err error) {
+func (c *conn) writeAll(b net.Buffers) (int64, error) {
 	if around, ok := c.net.(interface {
 		WriteBuffers(*net.Buffers) (int64, error)
 	}); ok {
-		_, err = around.WriteBuffers(&b)
-		return err
+		return around.WriteBuffers(&b)
 	}
-	_, err = b.WriteTo(c.net)
-	return err
+	return b.WriteTo(c.net)
 }
