@@ -9,7 +9,7 @@ import (
 )
 
 // memtable holds the newest batches of the log: all that are not sealed yet, and
-// sealed ones as long as they fit the budget. Readers at the tail are served
+// sealed ones as long as all together fit the budget. Readers at the tail are served
 // from here, sealing takes its batches from here, and a start rebuilds it from
 // ops.
 //
@@ -19,7 +19,7 @@ type memtable struct {
 	mu     sync.RWMutex
 	tails  map[int64]*tail
 	fifo   []entry // arrival order
-	budget int     // bytes to keep beyond what must be kept
+	budget int     // bytes from which on what need not be kept goes
 	bytes  int     // cost of all batches in fifo
 	// firstUnsealed indexes fifo: everything before it is sealed.
 	firstUnsealed int

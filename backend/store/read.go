@@ -136,7 +136,7 @@ func (r *reading) readSegments(ctx context.Context, stream, to int64) error {
 }
 
 // take adds what a segment holds up to position to, and reports whether more is
-// wanted than it has.
+// wanted of the segments: not what memory has.
 func (r *reading) take(stream int64, g *segment, to int64) (more bool, err error) {
 	if g.start > r.from || g.end <= r.from {
 		return false, nil
@@ -148,7 +148,7 @@ func (r *reading) take(stream int64, g *segment, to int64) (more bool, err error
 		}
 	}
 	r.add(end, data, g)
-	return r.from < to && r.soft > 0, nil
+	return r.from < to && r.soft > 0 && r.db.mem.from(stream, r.from) == nil, nil
 }
 
 // missingIsNone lets a segment that was deleted meanwhile be one that is not
