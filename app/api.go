@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -15,8 +16,10 @@ import (
 	"time"
 
 	"tailrace/backend"
+	"tailrace/backend/config"
 	"tailrace/backend/inspect"
 	"tailrace/backend/snapshot/bucket"
+	"tailrace/backend/store"
 )
 
 // folder are the flags of commands on a data folder, served or not.
@@ -36,28 +39,76 @@ type api struct {
 	offline bool
 }
 
+// need is what a command wants of the log in its data folder.
+type need int
+
+const (
+	// needsLog: there must be one.
+	needsLog need = iota
+	// makesLog: one is made where there is none.
+	makesLog
+	// anyLog: it is looked at where there is one.
+	anyLog
+)
+
 // use opens the API of a data folder: that of the server that runs on it, else one
-// within this process.
-func (inv *invocation) use(f *folder) (*api, error) {
+// within this process. A damaged log stays as it is.
+func (inv *invocation) use(f *folder, n need) (*api, error) {
 	loaded, err := inv.load(f.Config)
 	if err != nil {
 		return nil, err
 	}
+	dir := loaded.Config.DataDir
+	if n != makesLog && noLog(dir) {
+		if n == anyLog {
+			return inv.useNone(loaded.Config)
+		}
+		return nil, &jobError{kind: "not_found", text: "there is no log in " + dir + "; name its folder with --data-dir"}
+	}
 	offline, err := backend.OpenOffline(inv.options(loaded.Config, inv.logger("warn")))
 	var running *backend.AlreadyRunningError
+	var damaged *store.DamagedError
 	switch {
 	case err == nil:
-		return &api{inv: inv, client: offline.Client(), url: "http://localhost", token: offline.Token(), offline: true, close: func() error {
-			ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
-			defer cancel()
-			return offline.Close(ctx)
-		}}, nil
+		return inv.within(offline, func() error { return nil }), nil
+	case errors.As(err, &damaged) && n == anyLog:
+		return inv.useNone(loaded.Config)
+	case errors.As(err, &damaged):
+		return nil, &jobError{kind: "damaged", text: err.Error() + "; nothing was changed. Restore a backup into another folder, or start `tailrace serve`, which keeps the damaged log beside a new one"}
 	case errors.As(err, &running) && running.Run.PID != 0:
 		// No proxy: the server is on this machine, whatever HTTP_PROXY says.
 		client := &http.Client{Transport: &http.Transport{}}
 		return &api{inv: inv, client: client, url: running.Run.InspectorURL, token: running.Run.Token, close: func() error { return nil }}, nil
 	}
 	return nil, err
+}
+
+// noLog reports whether there is no database in a data folder.
+func noLog(dir string) bool {
+	info, err := os.Stat(filepath.Join(dir, store.FileName))
+	return errors.Is(err, fs.ErrNotExist) || err == nil && info.Size() == 0
+}
+
+// useNone opens the API on a log with nothing in it, which goes with the command.
+func (inv *invocation) useNone(c config.Config) (*api, error) {
+	var err error
+	if c.DataDir, err = os.MkdirTemp("", "tailrace-"); err != nil {
+		return nil, err
+	}
+	remove := func() error { return os.RemoveAll(c.DataDir) }
+	offline, err := backend.OpenOffline(inv.options(c, inv.logger("warn")))
+	if err != nil {
+		return nil, errors.Join(err, remove())
+	}
+	return inv.within(offline, remove), nil
+}
+
+func (inv *invocation) within(o *backend.Offline, after func() error) *api {
+	return &api{inv: inv, client: o.Client(), url: "http://localhost", token: o.Token(), offline: true, close: func() error {
+		ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
+		defer cancel()
+		return errors.Join(o.Close(ctx), after())
+	}}
 }
 
 // send makes a call and returns its answer, unless that is a refusal.
@@ -310,8 +361,8 @@ func (inv *invocation) print(asJSON bool, result any, text string) error {
 
 // with opens the API, does something with it and closes it. With --json a failure
 // is printed as a document, too.
-func (inv *invocation) with(f *folder, do func(*api) error) error {
-	a, err := inv.use(f)
+func (inv *invocation) with(f *folder, n need, do func(*api) error) error {
+	a, err := inv.use(f, n)
 	if err == nil {
 		err = errors.Join(do(a), a.close())
 	}

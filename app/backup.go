@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"path/filepath"
 	"strings"
 	"sync/atomic"
@@ -16,7 +14,6 @@ import (
 	"tailrace/backend/snapshot"
 	"tailrace/backend/snapshot/backup"
 	"tailrace/backend/snapshot/bucket"
-	"tailrace/backend/store"
 )
 
 // backupCommands are the commands about backups of everything.
@@ -55,15 +52,7 @@ func (c *backupCreate) Run(inv *invocation) error {
 	if err != nil {
 		return err
 	}
-	loaded, err := inv.load(c.Config)
-	if err != nil {
-		return err
-	}
-	// An empty backup of a folder that was not meant is worse than none.
-	if _, err := os.Stat(filepath.Join(loaded.Config.DataDir, store.FileName)); errors.Is(err, fs.ErrNotExist) {
-		return inv.fail(&c.folder, &jobError{kind: "not_found", text: "there is no log in " + loaded.Config.DataDir + "; name its folder with --data-dir"})
-	}
-	return inv.with(&c.folder, func(a *api) error {
+	return inv.with(&c.folder, needsLog, func(a *api) error {
 		j, err := a.run("/api/backups", where)
 		if err != nil {
 			return err

@@ -52,7 +52,7 @@ func (c *snapshotCompact) Run(inv *invocation) error {
 	in := inspect.CompactOptions{
 		Place: where, Streams: c.Streams, OlderSeconds: int64(c.Older / time.Second), LargerBytes: larger, Compress: c.Compress,
 	}
-	return inv.with(&c.folder, func(a *api) error {
+	return inv.with(&c.folder, needsLog, func(a *api) error {
 		if c.DryRun {
 			return c.plan(a, in)
 		}

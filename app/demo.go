@@ -37,7 +37,7 @@ func (c *demoCommand) Run(inv *invocation) error {
 	if err != nil {
 		return err
 	}
-	return inv.with(&c.folder, func(a *api) error {
+	return inv.with(&c.folder, needsLog, func(a *api) error {
 		switch {
 		case c.Remove:
 			var out struct {

@@ -60,7 +60,7 @@ func (c *exportCommand) Run(inv *invocation) error {
 	} else {
 		inv = inv.reporting()
 	}
-	return inv.with(&c.folder, func(a *api) error {
+	return inv.with(&c.folder, needsLog, func(a *api) error {
 		e, err := c.fetch(a, to)
 		if err == nil && file != nil {
 			err = file.keep()

@@ -142,5 +142,5 @@ func (inv *invocation) withServer(f *folder, do func(*api) error) error {
 	if _, _, err := f.server(inv); err != nil {
 		return err
 	}
-	return inv.with(f, do)
+	return inv.with(f, needsLog, do)
 }

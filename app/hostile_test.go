@@ -1,6 +1,7 @@
 package app
 
 import (
+	"bytes"
 	"encoding/json"
 	"os"
 	"path/filepath"
@@ -90,5 +91,93 @@ func TestWhatGoesWrongIsTold(t *testing.T) {
 	}
 	if entries, err := os.ReadDir(filepath.Join(s.dir, "backups")); err == nil {
 		t.Errorf("the data folder has %v", entries)
+	}
+}
+
+// TestCommandsLeaveDamagedAndMissingLogsAlone: none of them begins a new log where one
+// is damaged, and only those that write begin one where there is none.
+func TestCommandsLeaveDamagedAndMissingLogsAlone(t *testing.T) {
+	p := Program{Version: "1.2.3"}
+	work := t.TempDir()
+	file := filepath.Join(work, "in.ndjson")
+	if err := os.WriteFile(file, []byte("{\"a\":1}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	tailrace := func(dir string, args ...string) (int, string) {
+		t.Helper()
+		status, stdout, stderr := run(t, p, append(args, "--data-dir", dir)...)
+		return status, stdout + stderr
+	}
+	dir := filepath.Join(work, "data")
+	snaps, backups := filepath.Join(work, "snaps"), filepath.Join(work, "backups")
+	for _, args := range [][]string{{"import", "s", file}, {"snapshot", "create", "s", "--to", snaps}, {"backup", "--to", backups}} {
+		if status, out := tailrace(dir, args...); status != exitOK {
+			t.Fatalf("%q: %d %s", args, status, out)
+		}
+	}
+	var snapshot string
+	err := filepath.WalkDir(snaps, func(path string, e os.DirEntry, err error) error {
+		if err == nil && !e.IsDir() {
+			snapshot = path
+		}
+		return err
+	})
+	if err != nil || snapshot == "" {
+		t.Fatalf("no snapshot: %v", err)
+	}
+
+	db := filepath.Join(dir, "tailrace.db")
+	damaged, err := os.ReadFile(db)
+	if err != nil {
+		t.Fatal(err)
+	}
+	copy(damaged, "garbage!")
+	if err := os.WriteFile(db, damaged, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	reading := [][]string{
+		{"export", "s"}, {"backup", "--to", backups}, {"snapshot", "list"}, {"snapshot", "create", "s", "--to", snaps},
+		{"snapshot", "prune", "--keep-last", "1", "--dry-run"}, {"mirror", "list"}, {"mirror", "pause", "x"},
+	}
+	writing := [][]string{{"import", "s", file}, {"snapshot", "restore", snapshot, "--as", "t"}}
+	without := [][]string{{"snapshot", "verify", snapshot}, {"snapshot", "list", "--at", snaps}, {"snapshot", "test", snaps}, {"import", "s", file, "--dry-run"}}
+	for _, args := range append(reading, writing...) {
+		if status, out := tailrace(dir, args...); status != exitDamaged || !strings.Contains(out, "nothing was changed") {
+			t.Errorf("%q on a damaged log: %d %s", args, status, out)
+		}
+	}
+	for _, args := range without {
+		if status, out := tailrace(dir, args...); status != exitOK {
+			t.Errorf("%q beside a damaged log: %d %s", args, status, out)
+		}
+	}
+	if now, err := os.ReadFile(db); err != nil || !bytes.Equal(now, damaged) {
+		t.Errorf("the damaged database was changed: %v", err)
+	}
+	if aside, err := filepath.Glob(filepath.Join(dir, "*damaged*")); err != nil || len(aside) > 0 {
+		t.Errorf("set aside: %v %v", aside, err)
+	}
+	if kept, err := os.ReadDir(backups); err != nil || len(kept) != 1 {
+		t.Errorf("%d backups, %v", len(kept), err)
+	}
+
+	missing := filepath.Join(work, "missing")
+	for _, args := range reading {
+		if status, out := tailrace(missing, args...); status != exitConflict || !strings.Contains(out, "there is no log in "+missing) {
+			t.Errorf("%q without a log: %d %s", args, status, out)
+		}
+	}
+	for _, args := range without {
+		if status, out := tailrace(missing, args...); status != exitOK {
+			t.Errorf("%q without a log: %d %s", args, status, out)
+		}
+	}
+	if _, err := os.Stat(missing); err == nil {
+		t.Error("a data folder was made")
+	}
+	for _, args := range writing {
+		if status, out := tailrace(filepath.Join(work, args[0]), args...); status != exitOK {
+			t.Errorf("%q without a log: %d %s", args, status, out)
+		}
 	}
 }

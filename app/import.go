@@ -57,7 +57,11 @@ func (c *importCommand) Run(inv *invocation) error {
 	if c.ContentType != "" {
 		query.Set("content_type", c.ContentType)
 	}
-	return inv.with(&c.folder, func(a *api) error {
+	n := makesLog
+	if c.DryRun {
+		n = anyLog
+	}
+	return inv.with(&c.folder, n, func(a *api) error {
 		r, err := c.send(a, f, "check", query)
 		if err != nil {
 			return err

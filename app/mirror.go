@@ -91,7 +91,7 @@ func (c *mirrorStart) run(inv *invocation, direction string) error {
 			return err
 		}
 	}
-	return inv.with(&c.folder, func(a *api) error {
+	return inv.with(&c.folder, makesLog, func(a *api) error {
 		if c.Detach && a.offline {
 			return &usageError{errors.New("no server runs on the data folder that the mirror could be left to: start one with `tailrace serve`, or leave out --detach")}
 		}
@@ -241,7 +241,7 @@ func (mirrorList) Help() string {
 }
 
 func (c *mirrorList) Run(inv *invocation) error {
-	return inv.with(&c.folder, func(a *api) error {
+	return inv.with(&c.folder, needsLog, func(a *api) error {
 		if c.Name != "" {
 			return c.one(a)
 		}
@@ -289,7 +289,7 @@ type mirrorName struct {
 
 // do makes a call about the mirror and says what it has done.
 func (c *mirrorName) do(inv *invocation, method, action, done string) error {
-	return inv.with(&c.folder, func(a *api) error {
+	return inv.with(&c.folder, needsLog, func(a *api) error {
 		if err := a.call(method, "/api/mirrors/"+url.PathEscape(c.Name)+action, nil, nil); err != nil {
 			return err
 		}

@@ -60,7 +60,7 @@ func (c *snapshotCreate) Run(inv *invocation) error {
 		Compress  bool   `json:"compress,omitempty"`
 		Increment bool   `json:"increment,omitempty"`
 	}{where, c.Stream, c.Compress, c.Increment}
-	return inv.with(&c.folder, func(a *api) error {
+	return inv.with(&c.folder, needsLog, func(a *api) error {
 		j, err := a.run("/api/snapshots", in)
 		if err != nil {
 			return err
@@ -90,7 +90,11 @@ func (snapshotList) Help() string {
 }
 
 func (c *snapshotList) Run(inv *invocation) error {
-	return inv.with(&c.folder, func(a *api) error {
+	n := needsLog
+	if c.At != "" || c.Target != "" {
+		n = anyLog
+	}
+	return inv.with(&c.folder, n, func(a *api) error {
 		if c.At != "" || c.Target != "" {
 			return c.files(a)
 		}
@@ -188,7 +192,7 @@ func (c *snapshotVerify) Run(inv *invocation) error {
 		inspect.Place
 		File string `json:"file"`
 	}{where, file}
-	return inv.with(&c.folder, func(a *api) error {
+	return inv.with(&c.folder, anyLog, func(a *api) error {
 		j, err := a.run("/api/snapshots/verify", in)
 		if err != nil {
 			return err
@@ -237,7 +241,7 @@ func (c *snapshotRestore) Run(inv *invocation) error {
 		As       string `json:"as,omitempty"`
 		NoExpiry bool   `json:"no_expiry,omitempty"`
 	}{where, file, c.As, c.NoExpiry}
-	return inv.with(&c.folder, func(a *api) error {
+	return inv.with(&c.folder, makesLog, func(a *api) error {
 		j, err := a.run("/api/snapshots/restore", in)
 		if err != nil {
 			return err
@@ -278,7 +282,7 @@ func (c *snapshotPrune) Run(inv *invocation) error {
 		DryRun      bool                 `json:"dry_run,omitempty"`
 		Credentials *inspect.Credentials `json:"credentials,omitempty"`
 	}{c.Streams, c.Target, c.KeepLast, c.KeepDays, c.DryRun, inv.keys()}
-	return inv.with(&c.folder, func(a *api) error {
+	return inv.with(&c.folder, needsLog, func(a *api) error {
 		var out struct {
 			Deleted []inspect.Snapshot `json:"deleted"`
 			DryRun  bool               `json:"dry_run"`
@@ -321,7 +325,7 @@ func (c *snapshotTest) Run(inv *invocation) error {
 	if err != nil {
 		return err
 	}
-	return inv.with(&c.folder, func(a *api) error {
+	return inv.with(&c.folder, anyLog, func(a *api) error {
 		var out inspect.TargetTest
 		if err := a.call(http.MethodPost, "/api/targets/test", where, &out); err != nil {
 			return err

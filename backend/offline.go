@@ -12,6 +12,7 @@ import (
 
 	"tailrace/backend/engine"
 	"tailrace/backend/inspect"
+	"tailrace/backend/store"
 )
 
 // Offline is a data folder that is used without serving it: nothing listens, no
@@ -23,7 +24,8 @@ type Offline struct {
 	running sync.WaitGroup
 }
 
-// OpenOffline takes the lock on a data folder and opens its log. It fails with an
+// OpenOffline takes the lock on a data folder and opens its log; a damaged one stays
+// as it is, and is a *[store.DamagedError]. It fails with an
 // *[AlreadyRunningError] when a server holds the folder.
 func OpenOffline(o Options) (_ *Offline, err error) {
 	if o.Now == nil {
@@ -41,10 +43,10 @@ func OpenOffline(o Options) (_ *Offline, err error) {
 	}()
 	b := f.b
 	if b.lock, err = acquireLock(o.Config.DataDir); err != nil {
-		return nil, err
+		return nil, folderError(o.Config.DataDir, err)
 	}
-	if b.store, err = openStore(base, o); err != nil {
-		return nil, err
+	if b.store, err = store.Open(base, o.Config.DataDir, store.Options{Volatile: o.Volatile, Log: o.Log}); err != nil {
+		return nil, folderError(o.Config.DataDir, err)
 	}
 	if b.engine, err = engine.Open(base, b.store, engine.Options{Now: o.Now, Log: o.Log}); err != nil {
 		return nil, err

@@ -98,8 +98,12 @@ func Open(ctx context.Context, dir string, o Options) (*DB, error) {
 	}
 	if info, err := os.Stat(path); err == nil && info.Size() == 0 {
 		// What lies there belongs to a database that somebody has taken away.
-		if err := setExtentsAside(dir, ".orphaned-"+time.Now().UTC().Format("20060102-150405")); err != nil {
+		suffix := ".orphaned-" + time.Now().UTC().Format("20060102-150405")
+		if err := setExtentsAside(dir, suffix); err != nil {
 			return nil, err
+		}
+		if _, err := os.Stat(filepath.Join(dir, ExtentsName+suffix)); err == nil && o.Log != nil {
+			o.Log.Warn("there were data of large segments and no database; they are kept aside", "kept", ExtentsName+suffix)
 		}
 	}
 	removeCopies(dir)
