@@ -11,15 +11,27 @@ import (
 	"tailrace/backend/inspect"
 )
 
+// age is a duration, in days as well: 7d.
+type age time.Duration
+
+func (a *age) UnmarshalText(text []byte) error {
+	d, err := config.ParseAge(string(text))
+	if err != nil {
+		return fmt.Errorf("%q: expected a duration such as 24h or 7d", text)
+	}
+	*a = age(d)
+	return nil
+}
+
 type snapshotCompact struct {
 	folder   `embed:""`
 	place    `embed:""`
-	Streams  string        `arg:"" help:"Path of a stream, or a glob."`
-	To       string        `placeholder:"PLACE" group:"Place" help:"A folder, or s3://bucket/prefix, for snapshots of what none holds yet."`
-	Older    time.Duration `placeholder:"DURATION" help:"Only what was written so long ago, such as 24h."`
-	Larger   string        `placeholder:"SIZE" help:"Only where so much is freed, such as 1MiB."`
-	Compress bool          `help:"Compress snapshots that have to be taken, with zstd."`
-	DryRun   bool          `help:"Only say what would be freed."`
+	Streams  string `arg:"" help:"Path of a stream, or a glob."`
+	To       string `placeholder:"PLACE" group:"Place" help:"A folder, or s3://bucket/prefix, for snapshots of what none holds yet."`
+	Older    age    `placeholder:"DURATION" help:"Only what was written so long ago, such as 24h or 7d."`
+	Larger   string `placeholder:"SIZE" help:"Only where so much is freed, such as 1MiB."`
+	Compress bool   `help:"Compress snapshots that have to be taken, with zstd."`
+	DryRun   bool   `help:"Only say what would be freed."`
 }
 
 func (snapshotCompact) Help() string {
@@ -50,7 +62,7 @@ func (c *snapshotCompact) Run(inv *invocation) error {
 	}
 	where.Credentials = nil
 	in := inspect.CompactOptions{
-		Place: where, Streams: c.Streams, OlderSeconds: int64(c.Older / time.Second), LargerBytes: larger, Compress: c.Compress,
+		Place: where, Streams: c.Streams, OlderSeconds: int64(time.Duration(c.Older) / time.Second), LargerBytes: larger, Compress: c.Compress,
 	}
 	return inv.with(&c.folder, needsLog, func(a *api) error {
 		if c.DryRun {

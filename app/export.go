@@ -45,6 +45,9 @@ Exit status: 0 done, 1 failed, 2 wrong usage, 5 there is no such stream.`
 }
 
 func (c *exportCommand) Run(inv *invocation) error {
+	if c.From > 0 && c.FromOffset != "" || c.To != nil && c.ToOffset != "" {
+		return &usageError{errors.New("a range begins and ends by number or by offset: give either --from or --from-offset, and either --to or --to-offset")}
+	}
 	if c.To != nil && *c.To < c.From {
 		return &usageError{fmt.Errorf("the range ends before message %d, where it begins", c.From)}
 	}
@@ -111,6 +114,9 @@ func (c *exportCommand) fetch(a *api, to io.Writer) (e inspect.Export, err error
 	}
 	if err := a.call(http.MethodPost, "/api/exports", in, &e); err != nil {
 		return e, err
+	}
+	if c.From > e.From || c.To != nil && *c.To > e.To {
+		return e, &usageError{fmt.Errorf("the range goes further than the stream, which has messages up to %d", e.To)}
 	}
 	res, err := a.send(http.MethodGet, e.URL, nil, "")
 	if err != nil {

@@ -29,8 +29,8 @@ type faultArm struct {
 	After       time.Duration `placeholder:"DURATION" help:"How long to wait, such as 500ms (delay, timeout, kill)."`
 	Jitter      time.Duration `placeholder:"DURATION" help:"Up to this much is added to it at random."`
 	Bytes       int64         `placeholder:"NUMBER" help:"How much of the body passes (cut)."`
-	Probability float64       `placeholder:"NUMBER" help:"Share of the requests that it strikes, between 0 and 1; without it all."`
-	Count       int64         `placeholder:"NUMBER" help:"How often in all; without it as often as it is met."`
+	Probability *float64      `placeholder:"NUMBER" help:"Share of the requests that it strikes, above 0, 1 at most; without it all."`
+	Count       *int64        `placeholder:"NUMBER" help:"How often in all; without it as often as it is met."`
 	For         time.Duration `default:"5m" help:"How long it is armed, an hour at most (default ${default})."`
 }
 
@@ -53,11 +53,25 @@ Examples:
 }
 
 func (c *faultArm) Run(inv *invocation) error {
+	switch {
+	case c.Probability != nil && *c.Probability <= 0:
+		return &usageError{fmt.Errorf("--probability %v: above 0, 1 at most", *c.Probability)}
+	case c.Count != nil && *c.Count < 1:
+		return &usageError{fmt.Errorf("--count %d: 1 or more", *c.Count)}
+	case c.For <= 0:
+		return &usageError{fmt.Errorf("--for %v: more than nothing, an hour at most", c.For)}
+	}
 	return inv.withServer(&c.folder, func(a *api) error {
 		in := inspect.FaultSpec{
 			Kind: c.Kind, Streams: c.Streams, Methods: c.Method, Status: c.Status, RetryAfter: int(seconds(c.RetryAfter)),
 			AfterMS: c.After.Milliseconds(), JitterMS: c.Jitter.Milliseconds(), Bytes: c.Bytes,
-			Probability: c.Probability, Count: c.Count, Seconds: seconds(c.For),
+			Seconds: seconds(c.For),
+		}
+		if c.Probability != nil {
+			in.Probability = *c.Probability
+		}
+		if c.Count != nil {
+			in.Count = *c.Count
 		}
 		var armed inspect.Fault
 		if err := a.call(http.MethodPost, "/api/faults", in, &armed); err != nil {

@@ -57,6 +57,12 @@ func TestWhatGoesWrongIsTold(t *testing.T) {
 		{exitDamaged, "no whole backup", []string{"backup", "verify", dir}},
 		{exitUsage, "the range ends before message 2", []string{"export", "orders", "--from", "2", "--to", "1"}},
 		{exitOK, "0 messages", []string{"export", "orders", "--from", "3"}},
+		{exitUsage, "messages up to 3", []string{"export", "orders", "--from", "4"}},
+		{exitUsage, "messages up to 3", []string{"export", "orders", "--to", "4"}},
+		{exitUsage, "give either --from or", []string{"export", "orders", "--from", "1", "--from-offset=-1"}},
+		{exitUsage, "give either --from or", []string{"export", "orders", "--to", "1", "--to-offset", "now"}},
+		{exitUsage, "expected a duration", []string{"snapshot", "compact", "orders", "--to", dir, "--older", "7y"}},
+		{exitOK, "", []string{"snapshot", "compact", "orders", "--to", dir, "--older", "7d", "--dry-run"}},
 		{exitOK, "'=HYPERLINK(1)", []string{"export", "one", "--format", "csv"}},
 		{exitUsage, "line 2: body: invalid JSON", []string{"import", "new", file, "--format", "ndjson"}},
 	}
@@ -86,7 +92,7 @@ func TestWhatGoesWrongIsTold(t *testing.T) {
 			if status := s.stop(); status != exitOK {
 				t.Fatalf("exit status %d: %s", status, s.stderr)
 			}
-			cases = cases[:10] // both go through the same API
+			cases = cases[:10] // the rest is the same; both go through the same API
 		}
 	}
 	if entries, err := os.ReadDir(filepath.Join(s.dir, "backups")); err == nil {

@@ -2,6 +2,7 @@ package app
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"tailrace/backend/access"
@@ -13,11 +14,11 @@ type tokenCommands struct {
 }
 
 type tokenCreateCommand struct {
-	Name   string   `required:"" help:"Name of the token, for people: letters, digits, - . and _."`
-	Access string   `required:"" placeholder:"LEVEL" help:"What it allows: read (GET, HEAD), append (and POST: append and close), full (and PUT, DELETE, subscriptions)."`
-	Paths  []string `placeholder:"GLOB,…" help:"Streams it is good for, such as 'orders/**'; without, every stream."`
-	Write  bool     `help:"Add it to the configuration file."`
-	Config string   `placeholder:"FILE" help:"Configuration file (default ${config_file}; TAILRACE_CONFIG)."`
+	Name   string  `required:"" help:"Name of the token, for people: letters, digits, - . and _."`
+	Access string  `required:"" placeholder:"LEVEL" help:"What it allows: read (GET, HEAD), append (and POST: append and close), full (and PUT, DELETE, subscriptions)."`
+	Paths  *string `placeholder:"GLOB,…" help:"Streams it is good for, such as 'orders/**'; without, every stream."`
+	Write  bool    `help:"Add it to the configuration file."`
+	Config string  `placeholder:"FILE" help:"Configuration file (default ${config_file}; TAILRACE_CONFIG)."`
 }
 
 func (tokenCreateCommand) Help() string {
@@ -36,8 +37,15 @@ func (c *tokenCreateCommand) Run(inv *invocation) error {
 	if err != nil {
 		return &usageError{err}
 	}
+	var paths []string
+	if c.Paths != nil {
+		// An empty variable of a script must not open everything.
+		if paths = strings.Split(*c.Paths, ","); slices.Contains(paths, "") {
+			return &usageError{fmt.Errorf("--paths %q: a glob is missing; leave it out for every stream", *c.Paths)}
+		}
+	}
 	secret := access.NewSecret()
-	token := access.Token{Name: c.Name, Level: level, Paths: c.Paths, Hash: access.HashOf(secret)}
+	token := access.Token{Name: c.Name, Level: level, Paths: paths, Hash: access.HashOf(secret)}
 	if err := token.Check(); err != nil {
 		return &usageError{err}
 	}
@@ -57,7 +65,7 @@ func (c *tokenCreateCommand) Run(inv *invocation) error {
 		fmt.Fprintf(inv.stderr, "Add this to %s:\n\n  %s\n", path,
 			strings.ReplaceAll(strings.TrimSpace(config.TokenTable(token)), "\n", "\n  "))
 		// The compact form has no way to write these in a glob.
-		if !strings.ContainsAny(strings.Join(c.Paths, ""), ", '") {
+		if !strings.ContainsAny(strings.Join(paths, ""), ", '") {
 			fmt.Fprintf(inv.stderr, "\nor set a variable:\n\n  TAILRACE_TOKENS='%s'\n", token.Compact())
 		}
 	}

@@ -59,6 +59,8 @@ func TestTokenCreateErrors(t *testing.T) {
 		"--access":                 {"--name", "a"},
 		"read, append or full":     {"--name", "a", "--access", "write"},
 		"letters, digits":          {"--name", "a b", "--access", "read"},
+		"a glob is missing":        {"--name", "a", "--access", "read", "--paths", ""},
+		`"a,": a glob is missing`:  {"--name", "a", "--access", "read", "--paths", "a,"},
 		"expected a glob of strea": {"--name", "a", "--access", "read", "--paths", "/orders"},
 	} {
 		status, stdout, stderr := run(t, Program{}, append([]string{"token", "create"}, args...)...)

@@ -27,9 +27,9 @@ type Rule struct {
 // ruleSettings reads the settings of rules, by name.
 var ruleSettings = map[string]func(*Rule, string) error{
 	"target": func(r *Rule, v string) error { r.Target = v; return nil },
-	"older":  func(r *Rule, v string) (err error) { r.Older, err = parseAge(v); return err },
+	"older":  func(r *Rule, v string) (err error) { r.Older, err = ParseAge(v); return err },
 	"larger": func(r *Rule, v string) (err error) { r.Larger, err = ParseSize(v); return err },
-	"every":  func(r *Rule, v string) (err error) { r.Every, err = parseAge(v); return err },
+	"every":  func(r *Rule, v string) (err error) { r.Every, err = ParseAge(v); return err },
 	"bytes":  func(r *Rule, v string) (err error) { r.Bytes, err = ParseSize(v); return err },
 	"last":   func(r *Rule, v string) (err error) { r.KeepLast, err = strconv.Atoi(v); return err },
 	"days": func(r *Rule, v string) error {
@@ -39,8 +39,8 @@ var ruleSettings = map[string]func(*Rule, string) error{
 	},
 }
 
-// parseAge reads a duration, in days as well: 7d.
-func parseAge(s string) (time.Duration, error) {
+// ParseAge reads a duration, in days as well: 7d.
+func ParseAge(s string) (time.Duration, error) {
 	if days, ok := strings.CutSuffix(s, "d"); ok {
 		n, err := strconv.Atoi(days)
 		return time.Duration(n) * 24 * time.Hour, err

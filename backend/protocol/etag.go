@@ -5,13 +5,16 @@ import (
 	"strings"
 )
 
-// ETag is the entity tag of a read: which stream, from where, to where, and
-// whether it ended in closure, so that a 304 never hides that a stream was
-// closed or created anew (PROTOCOL §10.1).
-func ETag(stream, from, to int64, closed bool) string {
-	b := make([]byte, 0, 48)
+// ETag is the entity tag of a read: which stream, created when (unix
+// milliseconds), from where, to where, and whether it ended in closure, so that a
+// 304 never hides that a stream was closed or created anew, in another log at the
+// same address as well (PROTOCOL §10.1).
+func ETag(stream, created, from, to int64, closed bool) string {
+	b := make([]byte, 0, 64)
 	b = append(b, '"')
 	b = strconv.AppendInt(b, stream, 10)
+	b = append(b, '.')
+	b = strconv.AppendInt(b, created, 36)
 	b = append(b, '.')
 	b = strconv.AppendInt(b, from, 10)
 	b = append(b, '.')

@@ -3,10 +3,10 @@ package protocol
 import "testing"
 
 func TestETag(t *testing.T) {
-	if got := ETag(7, 0, 42, false); got != `"7.0.42"` {
+	if got := ETag(7, 36, 0, 42, false); got != `"7.10.0.42"` {
 		t.Errorf("open: %s", got)
 	}
-	if got := ETag(7, 0, 42, true); got != `"7.0.42.c"` {
+	if got := ETag(7, 36, 0, 42, true); got != `"7.10.0.42.c"` {
 		t.Errorf("closed: %s", got)
 	}
 }
@@ -46,14 +46,14 @@ func FuzzMatchETag(f *testing.F) {
 	f.Add(`W/"1.0.5", "1.0.5.c"`, int64(1), int64(5), true)
 	f.Add(`*`, int64(1), int64(5), false)
 	f.Fuzz(func(t *testing.T, header string, stream, to int64, closed bool) {
-		tag := ETag(stream, 0, to, closed)
+		tag := ETag(stream, 1, 0, to, closed)
 		MatchETag(header, tag) // must not panic
 		for _, h := range []string{tag, "W/" + tag, header + "," + tag, tag + "," + header} {
 			if !MatchETag(h, tag) {
 				t.Fatalf("%q does not match %q", h, tag)
 			}
 		}
-		if other := ETag(stream, 0, to, !closed); MatchETag(other, tag) {
+		if other := ETag(stream, 1, 0, to, !closed); MatchETag(other, tag) {
 			t.Fatalf("%q matches %q", other, tag)
 		}
 	})

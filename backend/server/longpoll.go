@@ -58,7 +58,7 @@ func (s *Server) longPollData(w http.ResponseWriter, rd *engine.Reader, st *engi
 	}
 	h := w.Header()
 	next := endOf(pieces, from)
-	set(h, "ETag", protocol.ETag(st.ID, from, next, st.Closed && next == st.Tail))
+	set(h, "ETag", protocol.ETag(st.ID, st.CreatedAt, from, next, st.Closed && next == st.Tail))
 	set(h, "Cache-Control", s.o.CacheControl)
 	set(h, protocol.HeaderStreamCursor, s.cursor(req))
 	journal.Of(w).Decide(readOutcome(journal.Live, st, from, next))

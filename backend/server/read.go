@@ -19,12 +19,13 @@ const (
 	// chunkBytes is where a response ends, at the next message boundary; clients
 	// go on from Stream-Next-Offset.
 	chunkBytes = 1 << 20
-	// chunkDeadline is how long a client may take to receive one.
+	// chunkDeadline is how long a client may take to receive one, and each as much of
+	// a larger message.
 	chunkDeadline = 2 * time.Minute
 )
 
 // head answers HEAD (PROTOCOL §5.5). It does not restart a TTL.
-func (s *Server) head(w http.ResponseWriter, path string) error {
+func (s *Server) head(w http.ResponseWriter, r *http.Request, path string) error {
 	rd, err := s.o.Engine.OpenReader(path)
 	if err != nil {
 		return err
@@ -38,12 +39,18 @@ func (s *Server) head(w http.ResponseWriter, path string) error {
 	h := w.Header()
 	describe(h, st)
 	set(h, protocol.HeaderStreamNextOffset, st.TailOffset().String())
-	set(h, "ETag", protocol.ETag(st.ID, 0, st.Tail, st.Closed))
+	// The tag of a read from the start, where one answer holds the whole stream.
+	etag := protocol.ETag(st.ID, st.CreatedAt, 0, st.Tail, st.Closed)
+	set(h, "ETag", etag)
 	h["Cache-Control"] = valueNoStore
 	if st.Closed {
 		h[protocol.HeaderStreamClosed] = valueTrue
 	}
-	w.WriteHeader(http.StatusOK)
+	if unchanged(r, etag) {
+		w.WriteHeader(http.StatusNotModified)
+	} else {
+		w.WriteHeader(http.StatusOK)
+	}
 	return nil
 }
 
@@ -148,10 +155,10 @@ func (s *Server) catchUp(w http.ResponseWriter, r *http.Request, rd *engine.Read
 		return err
 	}
 	next := endOf(pieces, from)
-	etag := protocol.ETag(st.ID, from, next, st.Closed && next == st.Tail)
+	etag := protocol.ETag(st.ID, st.CreatedAt, from, next, st.Closed && next == st.Tail)
 	set(h, "ETag", etag)
 	set(h, "Cache-Control", s.o.CacheControl)
-	if match := strings.Join(r.Header.Values("If-None-Match"), ","); match != "" && protocol.MatchETag(match, etag) {
+	if unchanged(r, etag) {
 		journal.Of(w).Decide(readOutcome(journal.Unchanged, st, from, next))
 		setPosition(h, st, next)
 		w.WriteHeader(http.StatusNotModified)
@@ -160,6 +167,12 @@ func (s *Server) catchUp(w http.ResponseWriter, r *http.Request, rd *engine.Read
 	journal.Of(w).Decide(readOutcome(journal.Read, st, from, next))
 	writeChunk(w, st, pieces, next)
 	return nil
+}
+
+// unchanged reports whether the client has what a tag names.
+func unchanged(r *http.Request, etag string) bool {
+	match := strings.Join(r.Header.Values("If-None-Match"), ",")
+	return match != "" && protocol.MatchETag(match, etag)
 }
 
 // endOf is the position behind pieces that begin at from.
@@ -198,14 +211,24 @@ func writeChunk(w http.ResponseWriter, st *engine.State, pieces []store.Piece, n
 	}
 	set(h, "Content-Length", strconv.Itoa(size))
 	// Without support for deadlines the server's own limits apply.
-	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(chunkDeadline))
+	rc := http.NewResponseController(w)
+	_ = rc.SetWriteDeadline(time.Now().Add(chunkDeadline))
 	w.WriteHeader(http.StatusOK)
-	if len(pieces) > 1 && writeAtOnce(w, onWire(pieces, json)) {
+	if len(pieces) > 1 && size <= 2*chunkBytes && writeAtOnce(w, onWire(pieces, json)) {
 		return
 	}
+	sent := 0
 	for part := range onWire(pieces, json) {
-		if _, err := w.Write(part); err != nil {
-			return
+		for rest := part; len(rest) > 0; {
+			if sent >= chunkBytes {
+				_ = rc.SetWriteDeadline(time.Now().Add(chunkDeadline))
+				sent = 0
+			}
+			n, err := w.Write(rest[:min(len(rest), chunkBytes)])
+			if err != nil {
+				return
+			}
+			rest, sent = rest[n:], sent+n
 		}
 	}
 }

@@ -3,8 +3,10 @@ package server
 import (
 	"encoding/json"
 	"fmt"
+	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestGet(t *testing.T) {
@@ -112,6 +114,8 @@ func TestETag(t *testing.T) {
 	}
 	s.run(t, []exchange{
 		{"GET", "a", "", []string{"If-None-Match: \"other\"", "If-None-Match: " + first}, 304, nil, ""},
+		{"HEAD", "a", "", []string{"If-None-Match: " + first}, 304, []string{"ETag: " + first, "Stream-Next-Offset: " + token(1)}, ""},
+		{"HEAD", "a", "", []string{`If-None-Match: "other"`}, 200, []string{"ETag: " + first}, ""},
 		{"GET", "a", "", []string{`If-None-Match: "other"`}, 200, nil, "x"},
 		{"GET", "a", "", []string{"If-None-Match: "}, 200, nil, "x"},
 		{"GET", "a?offset=now", "", []string{"If-None-Match: *"}, 200, []string{"ETag: -"}, ""},
@@ -202,6 +206,41 @@ func TestChunks(t *testing.T) {
 			t.Errorf("%s: %d chunks, content equal: %v", path, chunks+1, got.String() == want.String())
 		}
 	}
+}
+
+// paced counts the deadlines of an answer.
+type paced struct {
+	*httptest.ResponseRecorder
+	deadlines int
+}
+
+func (p *paced) SetWriteDeadline(time.Time) error {
+	p.deadlines++
+	return nil
+}
+
+// A message that is larger than a chunk has more time than one chunk: a slow client
+// would never get it.
+func TestLargeMessagesHaveTimeForEachPart(t *testing.T) {
+	s := newTestServer(t)
+	s.create("a", "application/octet-stream")
+	body := strings.Repeat("0123456789abcdef", 5<<16) // 5 MiB
+	s.post("a", "application/octet-stream", body)
+	w := &paced{ResponseRecorder: httptest.NewRecorder()}
+	s.ServeHTTP(w, newRequest("GET", "a", ""))
+	if w.Body.String() != body || w.deadlines < 5 {
+		t.Errorf("%d of %d bytes with %d deadlines", w.Body.Len(), len(body), w.deadlines)
+	}
+}
+
+func TestForksOfLongPaths(t *testing.T) {
+	s := newTestServer(t)
+	for i, path := range []string{strings.Repeat("x", 1024), strings.Repeat("%E2%82%AC", 341)} {
+		s.create(path, "text/plain")
+		fork := fmt.Sprint("fork", i)
+		s.must("PUT", fork, "", "Stream-Forked-From: /v1/stream/"+path)
+	}
+	s.run(t, []exchange{{"PUT", "fork", "", []string{"Stream-Forked-From: /v1/stream/" + strings.Repeat("x", 1025)}, 414, nil, "over the limit max_path_bytes (1024)"}})
 }
 
 func TestCacheControlOption(t *testing.T) {

@@ -186,7 +186,7 @@ func (s *Server) operate(w http.ResponseWriter, r *http.Request, path string) er
 	case http.MethodGet:
 		return s.read(w, r, path)
 	case http.MethodHead:
-		return s.head(w, path)
+		return s.head(w, r, path)
 	case http.MethodPost:
 		return s.append(w, r, path)
 	case http.MethodPut:
@@ -236,7 +236,12 @@ func (s *Server) single(h http.Header, name string) (value string, sent bool, er
 	case len(values) > 1:
 		return "", true, &protocol.BadRequestError{Field: name, Reason: "given more than once"}
 	}
-	return values[0], true, protocol.CheckHeaderValue(name, values[0], s.o.Limits)
+	limits := s.o.Limits
+	if name == protocol.HeaderStreamForkedFrom {
+		// It has a limit of its own, that of paths, once it is decoded.
+		limits.HeaderValueBytes = max(limits.HeaderValueBytes, len(values[0]))
+	}
+	return values[0], true, protocol.CheckHeaderValue(name, values[0], limits)
 }
 
 // closed reads Stream-Closed.

@@ -183,7 +183,7 @@ func (t *sseTail) encode(st *engine.State, at engine.FrameKey) engine.Frame {
 	f.Bytes = protocol.AppendSSEControl(f.Bytes, protocol.SSEControl{
 		Next:     st.Offset(f.Next),
 		Cursor:   at.Cursor,
-		UpToDate: f.Next == st.Tail,
+		UpToDate: f.AtTail, // what is held back cannot be had
 		Closed:   f.AtTail && st.Closed,
 	})
 	return f

@@ -173,9 +173,18 @@ func (m *Manager) Test(ctx context.Context, w Where) error {
 // root is the first segment of all keys.
 const root = "stream"
 
-// folderOf is where the snapshots of a stream lie within a place.
+// nameBytes is how long the name of a folder may be: file systems take 255 bytes,
+// and temporary files have longer names than others.
+const nameBytes = 192
+
+// folderOf is where the snapshots of a stream lie within a place. Long paths have
+// several folders, one in the other.
 func folderOf(stream string) string {
-	return root + "/" + base64.RawURLEncoding.EncodeToString([]byte(stream))
+	folder, name := root, base64.RawURLEncoding.EncodeToString([]byte(stream))
+	for len(name) > nameBytes {
+		folder, name = folder+"/"+name[:nameBytes], name[nameBytes:]
+	}
+	return folder + "/" + name
 }
 
 func keyOf(stream string, at time.Time) string {
@@ -185,10 +194,14 @@ func keyOf(stream string, at time.Time) string {
 // streamOf is the stream that a key is about; false: it is not of ours.
 func streamOf(key string) (string, bool) {
 	parts := strings.Split(key, "/")
-	if len(parts) < 3 || parts[len(parts)-3] != root || (!strings.HasSuffix(key, ".seg") && !strings.HasSuffix(key, manifestSuffix)) {
+	n := len(parts) - 3
+	for n > 0 && len(parts[n]) == nameBytes {
+		n--
+	}
+	if n < 0 || parts[n] != root || (!strings.HasSuffix(key, ".seg") && !strings.HasSuffix(key, manifestSuffix)) {
 		return "", false
 	}
-	name, err := base64.RawURLEncoding.DecodeString(parts[len(parts)-2])
+	name, err := base64.RawURLEncoding.DecodeString(strings.Join(parts[n+1:len(parts)-1], ""))
 	return string(name), err == nil
 }
 

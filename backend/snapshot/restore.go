@@ -100,7 +100,7 @@ func (m *Manager) restore(ctx context.Context, j *Job, b bucket.Bucket, key stri
 // its own: the file holds what it had inherited.
 func (m *Manager) streamFrom(h *segfile.Header, r FileRequest) (*store.Stream, error) {
 	if h.Start != 0 || h.First != 0 {
-		return nil, &RequestError{fmt.Errorf("the file holds the stream from %s on, not from its beginning; restore the manifest that joins it with those before, %s", h.StartOffset(), manifestSuffix)}
+		return nil, &RequestError{fmt.Errorf("the file holds the stream from %s on, not from its beginning; restore the manifest beside it, which joins it with those before: its name ends in %s", h.StartOffset(), manifestSuffix)}
 	}
 	expiry, err := h.Expiry()
 	if err != nil {

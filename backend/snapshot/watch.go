@@ -207,6 +207,12 @@ func (w *watch) watchFolders(folder string) {
 		return
 	}
 	below, _ := filepath.Glob(filepath.Join(folder, root, "*")) // the pattern is sound, or the folder is looked at every minute
+	for i := 0; i < len(below); i++ {
+		if len(filepath.Base(below[i])) == nameBytes { // the path goes on in another one
+			deeper, _ := filepath.Glob(filepath.Join(below[i], "*"))
+			below = append(below, deeper...)
+		}
+	}
 	for _, dir := range append([]string{folder, filepath.Join(folder, root)}, below...) {
 		if info, err := os.Stat(dir); err == nil && info.IsDir() {
 			_ = w.fs.Add(dir) // else it is looked at every minute
