@@ -62,8 +62,16 @@ func TestFaults(t *testing.T) {
 		t.Errorf("status %d when it is disarmed", got)
 	}
 	tailrace(exitOK, "disarm", "--all")
-	for _, wrong := range [][]string{{"arm", "flood"}, {"arm", "status", "--status", "200"}, {"arm", "status", "--status", "503", "--bytes", "5"}, {"disarm"}, {"disarm", "1", "--all"},
-		{"arm", "status", "--status", "503", "--probability", "0"}, {"arm", "status", "--status", "503", "--count", "0"}, {"arm", "status", "--status", "503", "--for", "0s"}} {
+	for _, wrong := range [][]string{
+		{"arm", "flood"},
+		{"arm", "status", "--status", "200"},
+		{"arm", "status", "--status", "503", "--bytes", "5"},
+		{"disarm"},
+		{"disarm", "1", "--all"},
+		{"arm", "status", "--status", "503", "--probability", "0"},
+		{"arm", "status", "--status", "503", "--count", "0"},
+		{"arm", "status", "--status", "503", "--for", "0s"},
+	} {
 		if got := tailrace(exitUsage, wrong...); strings.TrimSpace(got) == "" {
 			t.Errorf("%q: nothing is said", wrong)
 		}

@@ -142,8 +142,13 @@ func TestCommandsLeaveDamagedAndMissingLogsAlone(t *testing.T) {
 		t.Fatal(err)
 	}
 	reading := [][]string{
-		{"export", "s"}, {"backup", "--to", backups}, {"snapshot", "list"}, {"snapshot", "create", "s", "--to", snaps},
-		{"snapshot", "prune", "--keep-last", "1", "--dry-run"}, {"mirror", "list"}, {"mirror", "pause", "x"},
+		{"export", "s"},
+		{"backup", "--to", backups},
+		{"snapshot", "list"},
+		{"snapshot", "create", "s", "--to", snaps},
+		{"snapshot", "prune", "--keep-last", "1", "--dry-run"},
+		{"mirror", "list"},
+		{"mirror", "pause", "x"},
 	}
 	writing := [][]string{{"import", "s", file}, {"snapshot", "restore", snapshot, "--as", "t"}}
 	without := [][]string{{"snapshot", "verify", snapshot}, {"snapshot", "list", "--at", snaps}, {"snapshot", "test", snaps}, {"import", "s", file, "--dry-run"}}
