@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -334,6 +335,9 @@ func (inv *invocation) keys() *inspect.Credentials {
 	return c
 }
 
+// scheme is how URLs begin; drives of Windows have one letter.
+var scheme = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9+.-]+:/`)
+
 // absolute makes a path independent of the working folder.
 func absolute(location string) (string, error) {
 	if location == "" || bucket.IsS3(location) {
@@ -341,6 +345,8 @@ func absolute(location string) (string, error) {
 	}
 	if rest, ok := strings.CutPrefix(location, "file://"); ok {
 		location = rest
+	} else if scheme.MatchString(location) {
+		return "", &usageError{fmt.Errorf("%q is neither a folder nor s3://BUCKET/PREFIX; a folder of such a name is ./%s", location, location)}
 	}
 	return filepath.Abs(location)
 }

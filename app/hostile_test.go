@@ -44,6 +44,8 @@ func TestWhatGoesWrongIsTold(t *testing.T) {
 		{exitUsage, "say where the snapshot goes", []string{"snapshot", "create", "orders"}},
 		{exitUsage, `no target "nowhere"`, []string{"snapshot", "create", "orders", "--target", "nowhere"}},
 		{exitUsage, "is no bucket", []string{"snapshot", "create", "orders", "--to", "s3://"}},
+		{exitUsage, "neither a folder nor s3://", []string{"snapshot", "create", "orders", "--to", "ftp://x/y"}},
+		{exitUsage, "neither a folder nor s3://", []string{"backup", "--to", "s3:/bucket"}},
 		{exitConflict, "no stream at this path", []string{"snapshot", "create", "nothing", "--to", dir}},
 		{exitTarget, "a file stands where a folder should be", []string{"snapshot", "create", "orders", "--to", file}},
 		{exitTarget, "a file stands where a folder should be", []string{"backup", "--to", file}},
@@ -92,7 +94,7 @@ func TestWhatGoesWrongIsTold(t *testing.T) {
 			if status := s.stop(); status != exitOK {
 				t.Fatalf("exit status %d: %s", status, s.stderr)
 			}
-			cases = cases[:10] // the rest is the same; both go through the same API
+			cases = cases[:12] // the rest is the same; both go through the same API
 		}
 	}
 	if entries, err := os.ReadDir(filepath.Join(s.dir, "backups")); err == nil {
