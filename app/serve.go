@@ -42,7 +42,7 @@ Examples:
     tailrace serve --ephemeral -- npm test
     TAILRACE_LOG_LEVEL=debug tailrace serve
 
-Interrupt (Ctrl-C) or SIGTERM ends it once open requests are done, at most 10 seconds later. A second interrupt ends it at once.`
+Interrupt (Ctrl-C) or SIGTERM ends it once open requests are done; what is open after 10 seconds is cut off. A second interrupt ends it at once.`
 }
 
 func (c *serveCommand) Run(inv *invocation) (err error) {
