@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -59,21 +58,16 @@ func (inv *invocation) use(f *folder, n need) (*api, error) {
 	if err != nil {
 		return nil, err
 	}
-	dir := loaded.Config.DataDir
-	if n != makesLog && noLog(dir) {
-		if n == anyLog {
-			return inv.useNone(loaded.Config)
-		}
-		return nil, &jobError{kind: "not_found", text: "there is no log in " + dir + "; name its folder with --data-dir"}
-	}
-	offline, err := backend.OpenOffline(inv.options(loaded.Config, inv.logger("warn")))
+	offline, err := backend.OpenOffline(inv.options(loaded.Config, inv.logger("warn")), n == makesLog)
 	var running *backend.AlreadyRunningError
 	var damaged *store.DamagedError
 	switch {
 	case err == nil:
 		return inv.within(offline, func() error { return nil }), nil
-	case errors.As(err, &damaged) && n == anyLog:
+	case n == anyLog && (errors.Is(err, backend.ErrNoLog) || errors.As(err, &damaged)):
 		return inv.useNone(loaded.Config)
+	case errors.Is(err, backend.ErrNoLog):
+		return nil, &jobError{kind: "not_found", text: "there is no log in " + loaded.Config.DataDir + "; name its folder with --data-dir"}
 	case errors.As(err, &damaged):
 		return nil, &jobError{kind: "damaged", text: err.Error() + "; nothing was changed. Restore a backup into another folder, or start `tailrace serve`, which keeps the damaged log beside a new one"}
 	case errors.As(err, &running) && running.Run.PID != 0:
@@ -84,12 +78,6 @@ func (inv *invocation) use(f *folder, n need) (*api, error) {
 	return nil, err
 }
 
-// noLog reports whether there is no database in a data folder.
-func noLog(dir string) bool {
-	info, err := os.Stat(filepath.Join(dir, store.FileName))
-	return errors.Is(err, fs.ErrNotExist) || err == nil && info.Size() == 0
-}
-
 // useNone opens the API on a log with nothing in it, which goes with the command.
 func (inv *invocation) useNone(c config.Config) (*api, error) {
 	var err error
@@ -97,7 +85,7 @@ func (inv *invocation) useNone(c config.Config) (*api, error) {
 		return nil, err
 	}
 	remove := func() error { return os.RemoveAll(c.DataDir) }
-	offline, err := backend.OpenOffline(inv.options(c, inv.logger("warn")))
+	offline, err := backend.OpenOffline(inv.options(c, inv.logger("warn")), true)
 	if err != nil {
 		return nil, errors.Join(err, remove())
 	}

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"path/filepath"
 	"sync"
 	"time"
 
@@ -24,10 +25,18 @@ type Offline struct {
 	running sync.WaitGroup
 }
 
-// OpenOffline takes the lock on a data folder and opens its log; a damaged one stays
-// as it is, and is a *[store.DamagedError]. It fails with an
-// *[AlreadyRunningError] when a server holds the folder.
-func OpenOffline(o Options) (_ *Offline, err error) {
+// ErrNoLog: there is no log in a data folder, and none is to be made.
+var ErrNoLog = errors.New("there is no log in the data folder")
+
+// OpenOffline takes the lock on a data folder and opens its log, which it makes where
+// there is none if create says so, and else fails with [ErrNoLog]. A damaged one stays
+// as it is, and is a *[store.DamagedError]. It fails with an *[AlreadyRunningError]
+// when a server holds the folder.
+func OpenOffline(o Options, create bool) (_ *Offline, err error) {
+	// A server that is just starting has the lock before it has a log.
+	if !create && !exists(o.Config.DataDir, store.FileName) && !exists(o.Config.DataDir, LockFileName) {
+		return nil, ErrNoLog
+	}
 	if o.Now == nil {
 		o.Now = time.Now
 	}
@@ -44,6 +53,9 @@ func OpenOffline(o Options) (_ *Offline, err error) {
 	b := f.b
 	if b.lock, err = acquireLock(o.Config.DataDir); err != nil {
 		return nil, folderError(o.Config.DataDir, err)
+	}
+	if !create && !exists(o.Config.DataDir, store.FileName) {
+		return nil, ErrNoLog
 	}
 	if b.store, err = store.Open(base, o.Config.DataDir, store.Options{Volatile: o.Volatile, Log: o.Log}); err != nil {
 		return nil, folderError(o.Config.DataDir, err)
@@ -67,6 +79,13 @@ func OpenOffline(o Options) (_ *Offline, err error) {
 	}), o.Log)
 	f.running.Go(func() { _ = f.server.Serve(f.pipe) }) // ends with ErrServerClosed
 	return f, nil
+}
+
+// exists reports whether there is a file in a folder. An empty one is a database that
+// nobody has begun; the lock says nothing by its size.
+func exists(dir, name string) bool {
+	info, err := os.Stat(filepath.Join(dir, name))
+	return err == nil && (name != store.FileName || info.Size() > 0)
 }
 
 // Client reaches the API, whatever host the URL names; requests carry Token.

@@ -173,9 +173,8 @@ func (m *Manager) Test(ctx context.Context, w Where) error {
 // root is the first segment of all keys.
 const root = "stream"
 
-// nameBytes is how long the name of a folder may be: file systems take 255 bytes,
-// and temporary files have longer names than others.
-const nameBytes = 192
+// nameBytes is how long file systems let the name of a folder be.
+const nameBytes = 255
 
 // folderOf is where the snapshots of a stream lie within a place. Long paths have
 // several folders, one in the other.
