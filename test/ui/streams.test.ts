@@ -1,6 +1,7 @@
 import { execFile } from "node:child_process"
 import { readFileSync } from "node:fs"
 import { promisify } from "node:util"
+import type { Response } from "playwright-core"
 import { expect, test } from "vitest"
 import { accessibility } from "../lib/axe"
 import { openPage } from "../lib/browser"
@@ -112,6 +113,41 @@ test("the palette leads back to where one was", async () => {
   await page.keyboard.press("Enter")
   await page.getByRole("heading", { name: "one" }).waitFor()
   expect(problems).toEqual([])
+})
+
+test("what is chosen here stands against an older answer of the server", async () => {
+  for (const path of ["one", "two"]) await create(path)
+  const isMemory = (r: Response) => r.url().endsWith("/api/memory") && r.request().method() === "PATCH"
+  await open("/streams")
+  const first = page.waitForResponse(isMemory)
+  await go("/s/one")
+  await first
+  const other = await openPage(browser)
+  await other.page.goto(await server.freshLink())
+  await other.page.locator('[data-state="live"]').waitFor({ state: "attached" })
+
+  // The page asks what is remembered when it opens a stream. The answer tells of the theme chosen elsewhere, is
+  // older than the visit, and arrives after the server has heard of that.
+  let read = () => {}
+  const answered = new Promise<void>((resolve) => (read = resolve))
+  const visit = page.waitForResponse(isMemory)
+  await page.route("**/api/memory", async (route) => {
+    if (route.request().method() !== "GET") return answered.then(() => route.continue())
+    const dark = other.page.waitForResponse(isMemory)
+    await other.page.keyboard.press("Control+k")
+    await other.page.getByRole("option", { name: "Dark theme" }).click()
+    await dark
+    const response = await route.fetch()
+    read()
+    await visit
+    await route.fulfill({ response })
+  })
+  await go("/s/two")
+  await page.locator('[data-theme="dark"]').waitFor()
+  const recent = page.getByRole("navigation", { name: "Recent streams" })
+  expect(await recent.getByRole("link").allInnerTexts()).toEqual(["two", "one"])
+  expect([...problems, ...other.problems]).toEqual([])
+  await other.page.close()
 })
 
 test("the moment of expiry is told in full", async () => {

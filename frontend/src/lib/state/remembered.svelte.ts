@@ -14,6 +14,8 @@ interface Known {
 const known = new Map<string, Known>();
 /** What was chosen here and the server does not know yet. */
 const unsent = new Map<string, string>();
+/** For every answer that is waited for: what it may be too old for, because it was chosen here or is on its way. */
+const newer = new Set<Set<string>>();
 let timer: ReturnType<typeof setTimeout> | undefined;
 let sending = false;
 let hear: () => void;
@@ -68,9 +70,11 @@ export class Remembered<T> {
 
 /** Takes over what the server remembers, and tells it what only this browser does. */
 export async function recall(): Promise<void> {
-  const values = await readMemory();
+  const chosen = new Set(unsent.keys());
+  newer.add(chosen);
+  const values = await readMemory().finally(() => newer.delete(chosen));
   for (const [name, { take, where }] of known) {
-    if (unsent.has(name)) continue; // chosen here meanwhile
+    if (chosen.has(name)) continue;
     const text = values[name];
     if (text !== undefined) take(text);
     else if (where === 'browser too') {
@@ -93,6 +97,7 @@ export function sendOnLeave(): () => void {
 
 function tell(name: string, text: string): void {
   unsent.set(name, text);
+  for (const chosen of newer) chosen.add(name);
   timer ??= setTimeout(() => {
     timer = undefined;
     void flush();
