@@ -222,7 +222,7 @@ type snapshotRestore struct {
 }
 
 func (snapshotRestore) Help() string {
-	return `The stream comes back with the same bytes, offsets, closure and producers, so duplicates are still refused. A stream that is there is never overwritten. A fork comes back as a stream of its own.
+	return `The stream comes back with the same bytes, offsets, closure and producers, so duplicates are still refused. Its offsets are new when the stream that was deleted had more than the file, or others lived at the path since: their readers get 410 instead of missing something. A stream that is there is never overwritten. A fork comes back as a stream of its own.
 
 Examples:
 
@@ -247,7 +247,11 @@ func (c *snapshotRestore) Run(inv *invocation) error {
 			return err
 		}
 		r := j.Restored
-		return inv.print(c.JSON, r, fmt.Sprintf("Restored %s: %s, %s, up to %s.", r.Path, countText(r.Messages, "message"), sizeText(r.Bytes), r.EndOffset))
+		text := fmt.Sprintf("Restored %s: %s, %s, up to %s.", r.Path, countText(r.Messages, "message"), sizeText(r.Bytes), r.EndOffset)
+		if r.NewOffsets {
+			text += "\n  Its offsets are new: readers of the path may hold some of another stream, or of more than\n  was restored. They get 410 and begin again."
+		}
+		return inv.print(c.JSON, r, text)
 	})
 }
 

@@ -54,6 +54,10 @@ func (s *sequencer) restore(r *restoreRequest) error {
 	if s.state().Exists {
 		return ErrPathTaken
 	}
+	var err error
+	if r.Stream().Incarnation, err = s.engine.db.RestoredIncarnation(context.Background(), r.Stream()); err != nil {
+		return err
+	}
 	stream := *r.Stream()
 	stream.Deadline = storedDeadline(stream.Expiry, s.engine.clock.steady())
 	w, err := r.Finish(&stream, r.producers)
@@ -95,8 +99,8 @@ func (s *sequencer) compact(run *store.Cold) error {
 }
 
 // freeIncarnation is the incarnation that the next stream at the path must have
-// once the one there is gone. A stream that was restored may be older than others
-// that lived there.
+// once the one there is gone. Before schema 9, a restored stream could be older
+// than others that had lived there.
 func (s *sequencer) freeIncarnation(st *State) (int64, error) {
 	next, err := s.engine.db.NextIncarnation(context.Background(), s.path)
 	return max(next, st.Incarnation+1), err

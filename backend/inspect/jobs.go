@@ -70,7 +70,8 @@ type VerifiedFile struct {
 type RestoredStream struct {
 	_ struct{} `nullable:"true"`
 	SnapshotContent
-	Path string `json:"path" doc:"Where it is now."`
+	Path       string `json:"path" doc:"Where it is now."`
+	NewOffsets bool   `json:"new_offsets" doc:"Whether its offsets are others than those in the file: readers of the path hold offsets of another stream, or of more than was restored, and get 410."`
 }
 
 type jobOutput struct{ Body Job }
@@ -183,7 +184,7 @@ func newJob(j *snapshot.Job) Job {
 	case []snapshot.Compaction:
 		out.Compacted = newCompactions(r)
 	case *snapshot.Restored:
-		out.Restored = &RestoredStream{SnapshotContent: newContent(&r.Header, r.Summary), Path: r.Path}
+		out.Restored = &RestoredStream{SnapshotContent: newContent(&r.Header, r.Summary), Path: r.Path, NewOffsets: r.Anew}
 	}
 	return out
 }

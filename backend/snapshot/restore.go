@@ -16,8 +16,11 @@ import (
 // Restored is a stream that was brought back.
 type Restored struct {
 	Path    string
-	Header  segfile.Header
+	Header  segfile.Header // with the incarnation that the stream has now
 	Summary segfile.Summary
+	// Anew: its offsets are others than those in the file, see
+	// [store.DB.RestoredIncarnation].
+	Anew bool
 }
 
 // Restore brings a stream back from a snapshot, as a job whose result is a
@@ -93,7 +96,9 @@ func (m *Manager) restore(ctx context.Context, j *Job, b bucket.Bucket, key stri
 	if err := m.o.Engine.Restore(restoration, producers); err != nil {
 		return nil, err
 	}
-	return &Restored{Path: s.Path, Header: *h, Summary: f.Summary()}, nil
+	restored := &Restored{Path: s.Path, Header: *h, Summary: f.Summary(), Anew: s.Incarnation != h.Incarnation}
+	restored.Header.Incarnation = s.Incarnation
+	return restored, nil
 }
 
 // streamFrom is the stream that a file describes. A fork comes back as a stream of

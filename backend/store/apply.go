@@ -118,7 +118,7 @@ func (c *committer) deleteStream(ctx context.Context, s *Stream) error {
 		args []any
 	}{
 		{c.stmts.deleteStream, []any{s.ID}},
-		{c.stmts.insertTombstone, []any{s.Path, s.Incarnation}},
+		{c.stmts.insertTombstone, []any{s.Path, s.Incarnation, s.CreatedAt, s.Tail}},
 		{c.stmts.insertGarbage, []any{s.ID}},
 		{c.stmts.deleteCold, []any{s.ID}},
 	} {

@@ -111,6 +111,21 @@ func (c *committer) abandonRestores(ctx context.Context, stream int64) error {
 	return nil
 }
 
+// RestoredIncarnation is the incarnation that a restored stream must have. It keeps
+// its own, so that the offsets which readers hold stay good, where no stream lived
+// before, or only those with lower ones, or where the very same stream went last and
+// had nothing more. Otherwise readers hold offsets of what is not restored.
+func (d *DB) RestoredIncarnation(ctx context.Context, s *Stream) (int64, error) {
+	last, err := d.lastAt(ctx, s.Path)
+	if err != nil {
+		return 0, err
+	}
+	if last == nil || *last == (tombstone{s.Incarnation, s.CreatedAt, s.Tail}) {
+		return s.Incarnation, nil
+	}
+	return max(s.Incarnation, last.incarnation+1), nil
+}
+
 // NextIncarnation is the incarnation that a new stream at a path must have once
 // there is none.
 func (d *DB) NextIncarnation(ctx context.Context, path string) (int64, error) {

@@ -48,8 +48,9 @@ func (s *statements) prepare(ctx context.Context, conn *sql.Conn) error {
 		{&s.touch, "UPDATE streams SET deadline = ? WHERE id = ?"},
 		{&s.softDelete, "UPDATE streams SET deleted_at = ?, deadline = NULL WHERE id = ?"},
 		{&s.deleteStream, "DELETE FROM streams WHERE id = ?"},
-		{&s.insertTombstone, `INSERT INTO tombstones (path, incarnation) VALUES (?, ?)
-			ON CONFLICT (path) DO UPDATE SET incarnation = max(incarnation, excluded.incarnation)`},
+		{&s.insertTombstone, `INSERT INTO tombstones (path, incarnation, created_at, tail) VALUES (?, ?, ?, ?)
+			ON CONFLICT (path) DO UPDATE SET incarnation = max(incarnation, excluded.incarnation),
+			created_at = excluded.created_at, tail = excluded.tail`},
 		{&s.insertGarbage, "INSERT INTO garbage (stream) VALUES (?)"},
 		{&s.insertOp, `INSERT INTO ops
 			(seq, stream, offset, time, closing, producer, epoch, producer_seq, stream_seq, sizes, payload)
@@ -113,7 +114,7 @@ func (l *loads) prepare(ctx context.Context, read *sql.DB) error {
 		query string
 	}{
 		{&l.stream, "SELECT " + streamColumns + " FROM streams WHERE path = ?"},
-		{&l.tombstone, "SELECT incarnation FROM tombstones WHERE path = ?"},
+		{&l.tombstone, "SELECT incarnation, coalesce(created_at, 0), coalesce(tail, -1) FROM tombstones WHERE path = ?"},
 		{&l.producers, "SELECT id, epoch, seq, last_append_at FROM producers WHERE stream = ?"},
 		{&l.forks, "SELECT count(*) FROM streams WHERE source = ?"},
 		{&l.row, "SELECT " + streamColumns + `,

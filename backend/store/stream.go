@@ -165,15 +165,28 @@ func (d *DB) Load(ctx context.Context, path string) (s Stream, next int64, err e
 }
 
 func (d *DB) nextIncarnation(ctx context.Context, path string) (int64, error) {
-	var last int64
-	err := d.loads.tombstone.QueryRowContext(ctx, path).Scan(&last)
+	last, err := d.lastAt(ctx, path)
+	if last == nil {
+		return 0, err
+	}
+	return last.incarnation + 1, nil
+}
+
+// tombstone tells of the streams that lived at a path: the highest incarnation of
+// all, and what the last one was when it went.
+type tombstone struct{ incarnation, createdAt, tail int64 }
+
+// lastAt returns the tombstone of a path; nil: no stream was deleted there.
+func (d *DB) lastAt(ctx context.Context, path string) (*tombstone, error) {
+	var t tombstone
+	err := d.loads.tombstone.QueryRowContext(ctx, path).Scan(&t.incarnation, &t.createdAt, &t.tail)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
-		return 0, nil
+		return nil, nil
 	case err != nil:
-		return 0, fmt.Errorf("load %q: %w", path, err)
+		return nil, fmt.Errorf("load %q: %w", path, err)
 	}
-	return last + 1, nil
+	return &t, nil
 }
 
 // Producers returns the state of every producer that has written to a stream, in
