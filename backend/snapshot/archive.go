@@ -200,7 +200,7 @@ func (f coldFile) loadIndex(ctx context.Context, p *part) error {
 	if err != nil {
 		return err
 	}
-	if h := &x.Header; h.Incarnation != f.s.Incarnation || h.Start != f.s.Start || h.End != f.s.End {
+	if h := &x.Header; h.Path != f.s.Path || h.TakenAt != f.s.CreatedAt || h.Incarnation != f.s.Incarnation || h.Start != f.s.Start || h.End != f.s.End {
 		return &segfile.DamagedError{Reason: "it is another snapshot than the one that was written"}
 	}
 	x.Header.Producers = nil // not needed, and there may be many

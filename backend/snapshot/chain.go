@@ -1,7 +1,6 @@
 package snapshot
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -236,20 +235,4 @@ func (c *joined) Close() error {
 		return nil
 	}
 	return c.open.Close()
-}
-
-// record returns the record of a file; nil: there is none. It fails when the file
-// is not the one that was written.
-func record(all []store.Snapshot, place string, f *readFile) (*store.Snapshot, error) {
-	for i := range all {
-		s := &all[i]
-		if s.Place != place || s.Key != f.key {
-			continue
-		}
-		if !bytes.Equal(s.SHA256, f.sha256[:]) {
-			return nil, &segfile.DamagedError{Reason: fmt.Sprintf("its SHA-256 is %x, but %x was written", f.sha256, s.SHA256)}
-		}
-		return s, nil
-	}
-	return nil, nil
 }

@@ -15,6 +15,7 @@ import (
 	"tailrace/backend/protocol"
 	"tailrace/backend/snapshot"
 	"tailrace/backend/snapshot/bucket"
+	"tailrace/backend/snapshot/segfile"
 	"tailrace/backend/store"
 )
 
@@ -240,6 +241,44 @@ func TestColdReadsFailWhileTheTargetIsAway(t *testing.T) {
 	w = openWorld(t, dir, nil)
 	if err := readAll(w, "a"); !strings.Contains(fmt.Sprint(err), "checksum") {
 		t.Errorf("a damaged file: %v", err)
+	}
+}
+
+// TestNoOtherStreamIsReadFromACompactedOne puts the snapshot of another stream in the
+// place of the one that a stream is read from.
+func TestNoOtherStreamIsReadFromACompactedOne(t *testing.T) {
+	dir, keep := t.TempDir(), filepath.Join(t.TempDir(), "keep")
+	w := openWorld(t, dir, nil)
+	w.stream(t, "a", "text/plain", strings.Repeat("a", 200_000))
+	w.stream(t, "b", "text/plain", strings.Repeat("b", 200_000))
+	other := w.create(t, "b", keep).Location
+	location := w.mustCompact(t, "a", keep).Locations[0]
+	until(t, func() bool { return noHot(t, w) })
+	w.close(t)
+
+	swap := func() {
+		if err := errors.Join(os.Rename(location, location+".x"), os.Rename(other, location), os.Rename(location+".x", other)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	swap()
+	w = openWorld(t, dir, nil)
+	defer w.close(t)
+	if err := readAll(w, "a"); !strings.Contains(fmt.Sprint(err), "another snapshot") {
+		t.Errorf("reading a: %v", err)
+	}
+	for _, file := range []string{location, other} {
+		var bad *segfile.DamagedError
+		if v, err := w.verify(file); !errors.As(err, &bad) {
+			t.Errorf("verify %s: %+v, %v", file, v, err)
+		}
+	}
+	swap()
+	if got := w.content(t, "a"); string(got.Wire) != strings.Repeat("a", 200_000) {
+		t.Errorf("with its own file again: %.20q", got.Wire)
+	}
+	if v, err := w.verify(location); err != nil || !v.Recorded {
+		t.Errorf("verify its own file: %+v, %v", v, err)
 	}
 }
 

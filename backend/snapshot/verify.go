@@ -104,26 +104,25 @@ func (m *Manager) verify(ctx context.Context, j *Job, b bucket.Bucket, key strin
 		}
 	}
 	v.Summary, v.Log, v.Reason = f.Summary(), log.outcome, log.reason
-	v.Recorded, err = m.noteVerified(ctx, placeOf(b), v.Header.Path, f.Files())
+	v.Recorded, err = m.noteVerified(ctx, placeOf(b), f.Files())
 	return v, err
 }
 
 // noteVerified compares files with their records, and notes there that they are
 // right. It reports whether all have one.
-func (m *Manager) noteVerified(ctx context.Context, place, stream string, files []readFile) (recorded bool, err error) {
-	all, err := m.o.Store.Snapshots(ctx, stream)
-	if err != nil {
-		return false, err
-	}
+func (m *Manager) noteVerified(ctx context.Context, place string, files []readFile) (recorded bool, err error) {
 	recorded = true
 	for _, f := range files {
-		s, err := record(all, place, &f)
+		s, err := m.o.Store.SnapshotAt(ctx, place, f.key)
 		if err != nil {
 			return false, err
 		}
 		if s == nil {
 			recorded = false
 			continue
+		}
+		if !bytes.Equal(s.SHA256, f.sha256[:]) {
+			return false, &segfile.DamagedError{Reason: fmt.Sprintf("its SHA-256 is %x, but what was written there is a snapshot of %q with %x", f.sha256, s.Path, s.SHA256)}
 		}
 		if err := m.o.Store.VerifiedSnapshot(s.ID, m.o.Now().UnixMilli()); err != nil {
 			return false, err

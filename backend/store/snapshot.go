@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 )
@@ -135,6 +136,19 @@ func (d *DB) Snapshots(ctx context.Context, path string) ([]Snapshot, error) {
 		out = append(out, s)
 	}
 	return out, rows.Err()
+}
+
+// SnapshotAt returns the record of the file with a key at a place; nil: there is none.
+func (d *DB) SnapshotAt(ctx context.Context, place, key string) (*Snapshot, error) {
+	var s Snapshot
+	err := s.scan(d.read.QueryRowContext(ctx, "SELECT "+snapshotColumns+" FROM snapshots s WHERE place = ? AND key = ?", place, key).Scan)
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		return nil, nil
+	case err != nil:
+		return nil, fmt.Errorf("look up the snapshot %s in %s: %w", key, place, err)
+	}
+	return &s, nil
 }
 
 // SnapshotTasks returns what is to be taken, oldest first.
