@@ -3,8 +3,10 @@ package backend
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -54,20 +56,55 @@ type settings struct {
 func (s *settings) reload(file []byte) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	loaded, err := s.load(file)
+	loaded, inForce, err := s.usable(file)
 	if err != nil {
 		return err
 	}
 	s.problem = ""
 	s.loaded = loaded
-	inForce := loaded.Config
-	inForce.Listen, inForce.Inspect, inForce.DataDir, inForce.TLS = s.started.Listen, s.started.Inspect, s.started.DataDir, s.started.TLS
-	inForce.MaxLiveReaders, inForce.MaxLiveReadersPerClient = s.started.MaxLiveReaders, s.started.MaxLiveReadersPerClient
 	s.apply(inForce)
 	return nil
 }
 
-// follow watches the folder of the configuration file until ctx ends: editors
+// usable reads the settings, and returns them with what can be put in force of them.
+func (s *settings) usable(file []byte) (loaded config.Loaded, inForce config.Config, err error) {
+	if loaded, err = s.load(file); err != nil {
+		return loaded, inForce, err
+	}
+	inForce = loaded.Config
+	inForce.Listen, inForce.Inspect, inForce.DataDir, inForce.TLS = s.started.Listen, s.started.Inspect, s.started.DataDir, s.started.TLS
+	inForce.MaxLiveReaders, inForce.MaxLiveReadersPerClient = s.started.MaxLiveReaders, s.started.MaxLiveReadersPerClient
+	// Tokens may have gone together with a wider address, which is open until the end.
+	if err := config.CheckListen(inForce); err != nil {
+		return loaded, inForce, fmt.Errorf("this server goes on with the address that it began with: %w", err)
+	}
+	return loaded, inForce, nil
+}
+
+// followed returns the paths at which the configuration file can change: its own, and
+// where that is a link, what it leads to.
+func followed(file string) map[string]bool {
+	const mostLinks = 40
+	path := filepath.Clean(file)
+	paths := map[string]bool{path: true}
+	for range mostLinks {
+		to, err := os.Readlink(path)
+		if err != nil {
+			break
+		}
+		if !filepath.IsAbs(to) {
+			to = filepath.Join(filepath.Dir(path), to)
+		}
+		path = to
+		paths[path] = true
+	}
+	if real, err := filepath.EvalSymlinks(file); err == nil {
+		paths[real] = true // folders on the way may be links, too
+	}
+	return paths
+}
+
+// follow watches the folders of the configuration file until ctx ends: editors
 // replace files, which a watch on the file itself would not survive.
 func (s *settings) follow(ctx context.Context) {
 	watcher, err := fsnotify.NewWatcher()
@@ -87,8 +124,22 @@ func (s *settings) follow(ctx context.Context) {
 			s.reread()
 		}
 	}
-	if err != nil {
-		s.log.Warn("changes of the configuration file are not noticed", "error", err)
+	var paths map[string]bool
+	lead := func() (changed bool) {
+		now := followed(s.file)
+		if maps.Equal(now, paths) {
+			return false
+		}
+		paths = now
+		for path := range paths {
+			if err := watcher.Add(filepath.Dir(path)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+				s.log.Warn("changes of the configuration file are not noticed", "file", path, "error", err)
+			}
+		}
+		return true
+	}
+	if lead(); len(paths) > 1 {
+		s.reread() // what the links lead to may have changed before it was watched
 	}
 	var due <-chan time.Time
 	for {
@@ -96,7 +147,7 @@ func (s *settings) follow(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case e := <-watcher.Events:
-			if filepath.Base(e.Name) == filepath.Base(s.file) && !e.Has(fsnotify.Chmod) {
+			if lead() || paths[filepath.Clean(e.Name)] && !e.Has(fsnotify.Chmod) {
 				due = time.After(settle)
 			}
 		case err := <-watcher.Errors:
@@ -177,7 +228,7 @@ func (s *settings) Change(changes map[string]*string) error {
 	}
 	// First see that it can be used, then write it: a broken file would keep the
 	// next start from happening.
-	if _, err := s.load(text); err != nil {
+	if _, _, err := s.usable(text); err != nil {
 		return err
 	}
 	if err := config.Write(s.file, text); err != nil {

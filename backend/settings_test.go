@@ -15,14 +15,21 @@ import (
 // openWithFile opens a backend that follows a configuration file.
 func openWithFile(t *testing.T, text string) (b *Backend, file string) {
 	t.Helper()
-	dir := t.TempDir()
-	file = filepath.Join(dir, "config.toml")
+	file = filepath.Join(t.TempDir(), "config.toml")
 	if text != "" {
-		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		writeFile(t, file, text)
 	}
-	flags := map[string]string{"listen": "127.0.0.1:0", "inspect": "127.0.0.1:0", "data_dir": filepath.Join(dir, "data")}
+	return openFollowing(t, file, "127.0.0.1:0"), file
+}
+
+// openFollowing opens a backend that follows a file; listen: its address, which the
+// file may name instead.
+func openFollowing(t *testing.T, file, listen string) *Backend {
+	t.Helper()
+	flags := map[string]string{"inspect": "127.0.0.1:0", "data_dir": t.TempDir()}
+	if listen != "" {
+		flags["listen"] = listen
+	}
 	load := func(data []byte) (config.Loaded, error) {
 		s := config.Sources{Env: func(string) string { return "" }, Flags: flags, Data: data}
 		if _, err := os.Stat(file); err == nil || data != nil {
@@ -34,7 +41,7 @@ func openWithFile(t *testing.T, text string) (b *Backend, file string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b, err = Open(Options{Config: loaded.Config, Reload: load, ConfigFile: file, Log: slog.New(slog.DiscardHandler)})
+	b, err := Open(Options{Config: loaded.Config, Reload: load, ConfigFile: file, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -43,7 +50,14 @@ func openWithFile(t *testing.T, text string) (b *Backend, file string) {
 			t.Error(err)
 		}
 	})
-	return b, file
+	return b
+}
+
+func writeFile(t *testing.T, file, text string) {
+	t.Helper()
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // allows reports whether pages of an origin may use the server.
@@ -80,9 +94,7 @@ func TestConfigurationFileIsFollowed(t *testing.T) {
 	}
 	write := func(text string) {
 		t.Helper()
-		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		writeFile(t, file, text)
 	}
 	write("cors_origins = [\"http://app.test\"]\ntls = false\ntargets = [\"kept=" + filepath.ToSlash(t.TempDir()) + "\"]\ncompact = [\"a/**=kept\"]\n")
 	eventually(t, "the origin is allowed", func() bool { return allows(t, b, origin) })
@@ -104,6 +116,66 @@ func TestConfigurationFileIsFollowed(t *testing.T) {
 	eventually(t, "the origin is refused", func() bool { return !allows(t, b, origin) })
 	if p := b.settings.Problem(); p != "" {
 		t.Errorf("a file that is mended is still a problem: %s", p)
+	}
+}
+
+func TestLinksToTheConfigurationAreFollowed(t *testing.T) {
+	const origin, allow, refuse = "http://app.test", "cors_origins = [\"http://app.test\"]\n", "cors_origins = []\n"
+	dir := t.TempDir()
+	at := func(path string) string { return filepath.Join(dir, filepath.FromSlash(path)) }
+	for _, folder := range []string{"conf", "dotfiles", "one", "two"} {
+		if err := os.Mkdir(at(folder), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// link has a path lead to another one, at once.
+	link := func(path, to string) {
+		t.Helper()
+		err := os.Symlink(filepath.FromSlash(to), at(path+".new"))
+		if err == nil {
+			err = os.Rename(at(path+".new"), at(path))
+		}
+		if err != nil {
+			t.Skip("links cannot be made here:", err)
+		}
+	}
+	link("conf/config.toml", "../dotfiles/config.toml")
+	link("dotfiles/config.toml", "../current/config.toml")
+	link("current", "one")
+	writeFile(t, at("one/config.toml"), refuse)
+	writeFile(t, at("two/config.toml"), allow)
+	b := openFollowing(t, at("conf/config.toml"), "127.0.0.1:0")
+
+	writeFile(t, at("one/config.toml"), allow)
+	eventually(t, "the file behind the links is read", func() bool { return allows(t, b, origin) })
+	writeFile(t, at("one/new"), refuse)
+	if err := os.Rename(at("one/new"), at("one/config.toml")); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the file is read that took its place", func() bool { return !allows(t, b, origin) })
+	link("dotfiles/config.toml", "../two/config.toml")
+	eventually(t, "the file is read that a link leads to now", func() bool { return allows(t, b, origin) })
+	writeFile(t, at("two/config.toml"), refuse)
+	eventually(t, "its changes are followed", func() bool { return !allows(t, b, origin) })
+}
+
+// TestTokensStayWhileTheAddressIsWide takes the tokens out of the file of a server that
+// listens beyond this machine.
+func TestTokensStayWhileTheAddressIsWide(t *testing.T) {
+	const token = "0123456789abcdef0123"
+	file := filepath.Join(t.TempDir(), "config.toml")
+	writeFile(t, file, "listen = \"0.0.0.0:0\"\n[[tokens]]\nname = \"a\"\naccess = \"full\"\ntoken = \""+token+"\"\n")
+	b := openFollowing(t, file, "")
+	writeFile(t, file, "")
+	eventually(t, "the file is found dangerous", func() bool { return b.settings.Problem() != "" })
+	if p := b.settings.Problem(); !strings.Contains(p, "0.0.0.0:0") || !strings.Contains(p, "token") {
+		t.Errorf("the problem is %q", p)
+	}
+	if status, _ := call(t, b, http.MethodPut, "/v1/stream/a", ""); status != http.StatusUnauthorized {
+		t.Errorf("without a token: %d", status)
+	}
+	if err := b.settings.Change(map[string]*string{"cors_origins": nil}); err == nil {
+		t.Error("the page may write such a file")
 	}
 }
 

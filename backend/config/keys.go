@@ -76,7 +76,7 @@ func Keys() []Key {
 			Name: "listen", Group: GroupServer,
 			Help:  "Address of the data listener, which speaks the protocol; port 0 takes a free one",
 			field: func(c *Config) any { return &c.Listen },
-			check: checkListen,
+			check: CheckListen,
 		},
 		{
 			Name: "inspect", Group: GroupServer,
