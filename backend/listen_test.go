@@ -1,7 +1,9 @@
 package backend
 
 import (
+	"bufio"
 	"context"
+	"errors"
 	"io"
 	"log/slog"
 	"net"
@@ -9,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"tailrace/backend/config"
 	"tailrace/backend/lint"
 	"tailrace/backend/peer"
 	"tailrace/backend/server"
@@ -50,4 +53,30 @@ func TestRequestsCarryTheirConnection(t *testing.T) {
 		t.Error(err)
 	}
 	<-ended
+}
+
+// A request for no path in particular is checked like every other.
+func TestOptionsOfTheServer(t *testing.T) {
+	b, _ := openBackend(t, func(*config.Config) {})
+	for _, address := range []string{b.DataURL(), b.InspectorURL()} {
+		for host, want := range map[string]bool{"localhost": true, "evil.example": false} {
+			conn, err := net.Dial("tcp", strings.TrimPrefix(address, "http://"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := io.WriteString(conn, "OPTIONS * HTTP/1.1\r\nHost: "+host+"\r\nConnection: close\r\n\r\n"); err != nil {
+				t.Fatal(err)
+			}
+			res, err := http.ReadResponse(bufio.NewReader(conn), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if (res.StatusCode != http.StatusForbidden) != want || res.Header.Get("X-Content-Type-Options") != "nosniff" {
+				t.Errorf("%s as %s: %s, %v", address, host, res.Status, res.Header)
+			}
+			if err := errors.Join(res.Body.Close(), conn.Close()); err != nil {
+				t.Error(err)
+			}
+		}
+	}
 }

@@ -12,6 +12,6 @@ export default defineConfig({
   },
   // The server's Content-Security-Policy allows no data: fonts, so nothing is inlined.
   build: { target: 'es2022', assetsInlineLimit: 0, reportCompressedSize: true },
-  server: { proxy: { '/api': inspector } },
+  server: { proxy: { '/api': { target: inspector, changeOrigin: false } } },
   test: { environment: 'happy-dom', include: ['src/**/*.test.ts'] },
 });

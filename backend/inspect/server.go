@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"os"
 	"strings"
 	"time"
@@ -154,7 +155,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.serveAsset(w, r)
 		return
 	}
-	if site := r.Header.Get("Sec-Fetch-Site"); site != "" && site != "same-origin" && site != "none" {
+	if site := r.Header.Get("Sec-Fetch-Site"); site != "" && site != "same-origin" && site != "none" || !isOwnOrigin(r) {
 		refuse(w, http.StatusForbidden, "the inspector API answers its own page only")
 		return
 	} else if site != "" && isForWindows(r) {
@@ -172,6 +173,17 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // isOpen reports whether a call needs no token.
 func isOpen(r *http.Request) bool {
 	return r.URL.Path == "/api/openapi.json" || isExportFile(r) || (r.Method == http.MethodPost && r.URL.Path == "/api/session")
+}
+
+// isOwnOrigin reports whether a call names no origin, as programs do, or that of the
+// page which came from the same address.
+func isOwnOrigin(r *http.Request) bool {
+	origin := r.Header.Get("Origin")
+	if origin == "" {
+		return true
+	}
+	u, err := url.Parse(origin)
+	return err == nil && u.Host != "" && strings.EqualFold(u.Host, r.Host)
 }
 
 // isForWindows reports whether a call is one of the program that is a window. It
