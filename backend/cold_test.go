@@ -6,9 +6,12 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
+	"tailrace/backend/access"
 	"tailrace/backend/config"
 	"tailrace/test/gateway"
 )
@@ -199,4 +202,64 @@ func events(t *testing.T, b *Backend, query, until string) string {
 		}
 	}
 	return text.String()
+}
+
+// TestPlacesAreHidden reads a fork of a stream that was compacted, with a token that
+// does not cover the source: what cannot be read now has a place that tells its path.
+func TestPlacesAreHidden(t *testing.T) {
+	data, keep := t.TempDir(), filepath.Join(t.TempDir(), "keep")
+	const all, some = "0123456789abcdef-all", "0123456789abcdef-some"
+	configure := func(c *config.Config) {
+		c.DataDir = data
+		c.Tokens = []access.Token{
+			{Name: "all", Level: access.Full, Hash: access.HashOf(all)},
+			{Name: "some", Level: access.Read, Paths: []string{"open/**"}, Hash: access.HashOf(some)},
+		}
+	}
+	b, _, stop := openStoppable(t, configure)
+	send := func(token, method, path, body string, headers ...string) (int, string) {
+		t.Helper()
+		req, err := http.NewRequest(method, b.DataURL()+"/v1/stream/"+path, strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Authorization", "Bearer "+token)
+		req.Header.Set("Content-Type", "text/plain")
+		for i := 0; i < len(headers); i += 2 {
+			req.Header.Set(headers[i], headers[i+1])
+		}
+		res, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer res.Body.Close()
+		answer, err := io.ReadAll(res.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return res.StatusCode, string(answer)
+	}
+	if status, answer := send(all, http.MethodPut, "hidden", strings.Repeat("x", 100_000)); status != http.StatusCreated {
+		t.Fatalf("create: %d %s", status, answer)
+	}
+	if status, answer := send(all, http.MethodPut, "open/fork", "", "Stream-Forked-From", "/v1/stream/hidden"); status != http.StatusCreated {
+		t.Fatalf("fork: %d %s", status, answer)
+	}
+	finish(t, b, "/api/snapshots/compact", map[string]any{"streams": "hidden", "location": keep})
+	if err := stop(); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(keep, keep+".away"); err != nil {
+		t.Fatal(err)
+	}
+	b, _, _ = openStoppable(t, configure)
+	for token, told := range map[string]bool{all: true, some: false} {
+		status, answer := send(token, http.MethodGet, "open/fork", "")
+		if status != http.StatusServiceUnavailable || !strings.Contains(answer, "COLD_UNAVAILABLE") {
+			t.Errorf("%s: %d %s", token, status, answer)
+		}
+		if strings.Contains(answer, "keep") != told {
+			t.Errorf("%s is told %s", token, answer)
+		}
+	}
 }

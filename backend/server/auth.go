@@ -7,6 +7,7 @@ import (
 
 	"tailrace/backend/access"
 	"tailrace/backend/protocol"
+	"tailrace/backend/store"
 )
 
 // need is what a request has to be allowed.
@@ -125,14 +126,36 @@ func (s *Server) tokenOf(r *http.Request) (*access.Token, error) {
 	return token, nil
 }
 
+// seesAll reports whether a client may see every stream.
+func (s *Server) seesAll(r *http.Request) bool {
+	if len(s.o.Tokens) == 0 {
+		return true
+	}
+	token, err := s.tokenOf(r)
+	return err == nil && token.Unlimited()
+}
+
+// hidePlaces keeps an error from naming files of the server to clients that may not
+// see every stream: the place of a snapshot tells the path of its stream, which can
+// be the source of a fork.
+func (s *Server) hidePlaces(r *http.Request, err error) string {
+	var cold *store.ColdError
+	if errors.As(err, &cold) && !s.seesAll(r) {
+		return "this part of the stream lies in a snapshot that cannot be read now"
+	}
+	for _, disk := range []error{store.ErrDiskFull, store.ErrReadOnlyDisk, store.ErrWriteFailed} {
+		if errors.Is(err, disk) && !s.seesAll(r) {
+			return disk.Error()
+		}
+	}
+	return err.Error()
+}
+
 // hideSource keeps a conflict from naming the source of an existing fork to a
 // token that may not read it.
 func (s *Server) hideSource(r *http.Request, err error) error {
 	var conflict *protocol.ConflictError
-	if len(s.o.Tokens) == 0 || !errors.As(err, &conflict) || conflict.Field != protocol.HeaderStreamForkedFrom {
-		return err
-	}
-	if token, tokenErr := s.tokenOf(r); tokenErr == nil && token.Unlimited() {
+	if !errors.As(err, &conflict) || conflict.Field != protocol.HeaderStreamForkedFrom || s.seesAll(r) {
 		return err
 	}
 	return &protocol.ConflictError{Field: conflict.Field, Have: "another source, or a deleted one", Want: conflict.Want}

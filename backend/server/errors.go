@@ -170,6 +170,9 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	}
 	h["Content-Type"] = valueJSON
 	h["Cache-Control"] = valueNoStore
+	if known {
+		message = s.hidePlaces(r, err)
+	}
 	body := errorBody(rep.code, message, err)
 	set(h, "Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(rep.status)
