@@ -236,7 +236,7 @@ func (a *actor) report(p *progress, kind string) (nextWake bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	moves, err := checkAcks(links, p.acks)
+	moves, err := a.checkAcks(links, p.acks)
 	if err != nil {
 		return false, err
 	}
@@ -293,11 +293,18 @@ func (a *actor) ofType(kind string) error {
 
 // checkAcks checks acks against the links, moves the links' cursors and returns
 // what is to be stored. The last ack of a stream counts.
-func checkAcks(links []store.Link, acks []store.Ack) ([]store.Ack, error) {
+func (a *actor) checkAcks(links []store.Link, acks []store.Ack) ([]store.Ack, error) {
 	var moves []store.Ack
 	for _, ack := range acks {
 		i, found := slices.BinarySearchFunc(links, ack.Path, func(l store.Link, path string) int { return strings.Compare(l.Path, path) })
 		if !found {
+			gone, err := a.gone(&ack)
+			if err != nil {
+				return nil, err
+			}
+			if gone {
+				continue // its link has ended with it
+			}
 			return nil, refuse(CodeInvalidOffset, "acks: %q is not a stream of this subscription", ack.Path)
 		}
 		l := &links[i]
@@ -315,6 +322,15 @@ func checkAcks(links []store.Link, acks []store.Ack) ([]store.Ack, error) {
 		moves = append(moves, ack)
 	}
 	return moves, nil
+}
+
+// gone reports whether the stream whose offset an ack names has been deleted.
+func (a *actor) gone(ack *store.Ack) (bool, error) {
+	s, next, err := a.m.db.Load(context.Background(), ack.Path)
+	if errors.Is(err, protocol.ErrNotFound) {
+		return ack.Offset.Incarnation < next, nil
+	}
+	return s.Deleted || ack.Offset.Incarnation < s.Incarnation, err
 }
 
 // parseAck checks the form of one ack.

@@ -134,6 +134,33 @@ func TestPullWake(t *testing.T) {
 		})
 	})
 
+	t.Run("acks of streams that have gone change nothing", func(t *testing.T) {
+		bubble(t, func(t *testing.T, w *world) {
+			w.create("wakes")
+			w.subscribe("s", pullWake(""))
+			for _, path := range []string{"events/a", "events/b", "events/c"} {
+				w.create(path, `1`)
+			}
+			if _, err := w.engine.Create("fork", &engine.CreateRequest{Fork: &engine.ForkRequest{From: "events/c"}}); err != nil {
+				t.Fatal(err)
+			}
+			c := w.claim("s", "w1")
+			for _, path := range []string{"events/a", "events/c"} { // the fork keeps the data of c
+				if err := w.engine.Delete(path); err != nil {
+					t.Fatal(err)
+				}
+			}
+			a := w.must(200, "POST", "subscriptions/s/ack", c.Token, ack(c.WakeID, 1, true,
+				[2]string{"events/a", at(1)}, [2]string{"events/b", at(1)}, [2]string{"events/c", at(1)}))
+			if a.body["next_wake"] != false {
+				t.Error("something is pending")
+			}
+			if got := w.cursors("s")["events/b"]; got != at(1) {
+				t.Errorf("cursor %s", got)
+			}
+		})
+	})
+
 	t.Run("acks are refused whole", func(t *testing.T) {
 		bubble(t, func(t *testing.T, w *world) {
 			w.create("wakes")
