@@ -127,16 +127,16 @@ func (c *exportCommand) fetch(a *api, to io.Writer) (e inspect.Export, err error
 	bar := a.inv.newBar("export "+c.Stream, 0)
 	n, err := io.Copy(io.MultiWriter(to, sum, bar), res.Body)
 	bar.end()
-	if err == nil {
-		err = a.call(http.MethodGet, "/api/exports/"+e.ID, nil, &e)
+	if err == nil || errors.Is(err, io.ErrUnexpectedEOF) { // the server knows why the file breaks off
+		err = errors.Join(err, a.call(http.MethodGet, "/api/exports/"+e.ID, nil, &e))
 	}
 	switch {
 	case a.inv.ctx.Err() != nil:
 		return e, errors.New("interrupted")
+	case e.Error != nil:
+		return e, fmt.Errorf("the export broke off after %d bytes: %s", n, *e.Error)
 	case err != nil:
 		return e, fmt.Errorf("the export broke off after %d bytes: %w", n, err)
-	case e.Error != nil:
-		return e, errors.New(*e.Error)
 	case e.SHA256 == nil || *e.SHA256 != hex.EncodeToString(sum.Sum(nil)):
 		return e, errors.New("what arrived is not what was sent")
 	}

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
@@ -80,13 +81,7 @@ func TestExportAndImport(t *testing.T) {
 		}
 	}
 	t.Run("running", steps("one"))
-	var ready struct {
-		DataURL string `json:"data_url"`
-	}
-	if b, err := os.ReadFile(s.ready); err != nil || json.Unmarshal(b, &ready) != nil {
-		t.Fatal(err)
-	}
-	res, err := http.Get(ready.DataURL + "/v1/stream/one-text")
+	res, err := http.Get(s.dataURL(t) + "/v1/stream/one-text")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -96,4 +91,37 @@ func TestExportAndImport(t *testing.T) {
 	}
 	s.stop()
 	t.Run("stopped", steps("two"))
+}
+
+// An export that breaks off says what the server has met.
+func TestExportSaysWhyItBreaksOff(t *testing.T) {
+	p := Program{Version: "1.2.3"}
+	dir, keep := filepath.Join(t.TempDir(), "data"), filepath.Join(t.TempDir(), "keep")
+	file := filepath.Join(t.TempDir(), "big.log")
+	if err := os.WriteFile(file, bytes.Repeat([]byte("a line of a log\n"), 24<<16), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s := startOn(t, p, dir, []string{"serve"})
+	for _, args := range [][]string{{"import", "big", file}, {"snapshot", "compact", "big", "--to", keep}} {
+		if status, _, stderr := run(t, p, append(args, "--data-dir", dir)...); status != exitOK {
+			t.Fatalf("%q: %d %s", args, status, stderr)
+		}
+	}
+	s.stop() // so that nothing of it is in memory
+	s = startOn(t, p, dir, []string{"serve"})
+	res, err := http.Get(s.dataURL(t) + "/v1/stream/big?offset=-1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := res.Body.Close(); err != nil || res.StatusCode != http.StatusOK {
+		t.Fatalf("%s, %v", res.Status, err)
+	}
+	if err := os.Rename(keep, keep+".away"); err != nil {
+		t.Fatal(err)
+	}
+	status, _, stderr := run(t, p, "export", "big", "-o", filepath.Join(t.TempDir(), "out"), "--data-dir", dir)
+	if status != exitFailed {
+		t.Errorf("status %d", status)
+	}
+	want(t, "export", stderr, "broke off after", keep)
 }
