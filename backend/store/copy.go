@@ -45,7 +45,10 @@ func (d *DB) Copy(ctx context.Context) (_ *Copy, err error) {
 	d.copies.Add(1)
 	defer func() {
 		if err != nil {
-			err = errors.Join(fmt.Errorf("copy the log: %w", classify(err)), c.Close())
+			if err = classify(err); errors.Is(err, ErrDiskFull) {
+				err = fmt.Errorf("%w: the database is copied within %s first, which has no room for it", ErrDiskFull, d.Dir())
+			}
+			err = errors.Join(fmt.Errorf("copy the log: %w", err), c.Close())
 		}
 	}()
 	if err := d.Commit(&Write{also: also{"copy", func(context.Context, *committer) error { return nil }}}); err != nil {
@@ -119,7 +122,10 @@ func (d *DB) copyPages(ctx context.Context, to string) (err error) {
 				err = ctx.Err()
 			}
 		}
-		return errors.Join(err, b.Finish())
+		if end := b.Finish(); err == nil { // else it is the same error
+			err = end
+		}
+		return err
 	})
 }
 
