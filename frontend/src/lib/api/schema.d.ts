@@ -2702,6 +2702,8 @@ export interface components {
             fork_of: string | null;
             /** Format: int64 */
             messages: number;
+            /** @description Whether its offsets are others than those in the file: readers of the path hold offsets of another stream, or of more than was restored, and get 410. */
+            new_offsets: boolean;
             /** @description Where it is now. */
             path: string;
             /** Format: int64 */
