@@ -120,9 +120,7 @@ func (s *settings) follow(ctx context.Context) {
 			return
 		case <-time.After(folderInterval):
 		}
-		if err = watcher.Add(filepath.Dir(s.file)); err == nil {
-			s.reread()
-		}
+		err = watcher.Add(filepath.Dir(s.file))
 	}
 	var paths map[string]bool
 	lead := func() (changed bool) {
@@ -138,9 +136,8 @@ func (s *settings) follow(ctx context.Context) {
 		}
 		return true
 	}
-	if lead(); len(paths) > 1 {
-		s.reread() // what the links lead to may have changed before it was watched
-	}
+	lead()
+	s.reread() // it may have changed before it was watched
 	var due <-chan time.Time
 	for {
 		select {
@@ -154,21 +151,23 @@ func (s *settings) follow(ctx context.Context) {
 			s.log.Warn("watching the configuration file", "error", err)
 		case <-due:
 			due = nil
-			s.reread()
+			if s.reread() {
+				s.log.Info("read the configuration again", "file", s.file)
+			}
 		}
 	}
 }
 
 // reread follows the file as it is now; what is wrong with it is said and kept.
-func (s *settings) reread() {
+func (s *settings) reread() (ok bool) {
 	if err := s.reload(nil); err != nil {
 		s.mu.Lock()
 		s.problem = err.Error()
 		s.mu.Unlock()
 		s.log.Warn("the configuration file cannot be used; the settings stay as they were", "error", err)
-		return
+		return false
 	}
-	s.log.Info("read the configuration again", "file", s.file)
+	return true
 }
 
 // Settings implements inspect.Settings.
