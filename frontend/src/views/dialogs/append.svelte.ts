@@ -6,8 +6,11 @@ import { contentNote, kindOf, type Encoding } from '$lib/format/content';
 /** The form that appends to a stream. */
 export class AppendForm {
   readonly stream: Stream;
+  readonly #asBytes: boolean;
   contentType = $state('');
   readonly kind = $derived(kindOf(this.contentType));
+  /** The body may be base64: that of bytes, and one that began so, whatever the stream is called. */
+  readonly binary = $derived.by(() => this.kind === 'bytes' || this.#asBytes);
   body = $state('');
   encoding = $state<Encoding>('text');
   close = $state(false);
@@ -18,7 +21,7 @@ export class AppendForm {
   busy = $state(false);
   error = $state<string | null>(null);
 
-  readonly note = $derived.by(() => contentNote(this.body, this.kind, this.#binary ? this.encoding : 'text'));
+  readonly note = $derived.by(() => contentNote(this.body, this.kind, this.binary ? this.encoding : 'text'));
   readonly problem = $derived.by(() => {
     if (this.body === '' && !this.close) return 'There is nothing to append yet.';
     if (!this.note.ok) return 'The body cannot be sent as it is.';
@@ -30,9 +33,16 @@ export class AppendForm {
 
   constructor(stream: Stream, body = '', encoding: Encoding = 'text') {
     this.stream = stream;
+    this.#asBytes = encoding === 'base64';
     this.contentType = stream.content_type;
     this.body = body;
     this.encoding = encoding;
+  }
+
+  /** Replaces the body with a text. */
+  bring(text: string): void {
+    this.body = text;
+    this.encoding = 'text';
   }
 
   /** Sends the append; null when that failed, and `error` says why. */
@@ -50,13 +60,9 @@ export class AppendForm {
     }
   }
 
-  get #binary(): boolean {
-    return this.kind === 'bytes';
-  }
-
   #request(): AppendRequest {
     const request: AppendRequest = {};
-    if (this.body !== '' && this.#binary && this.encoding === 'base64') {
+    if (this.body !== '' && this.binary && this.encoding === 'base64') {
       request.body_base64 = this.body.replace(/\s+/g, '');
     } else if (this.body !== '') {
       request.body = this.body;

@@ -1,0 +1,44 @@
+import { expect, test } from "vitest"
+import { page, problems, server } from "../lib/stage"
+
+async function create(path: string, type = "text/plain", body: BodyInit = ""): Promise<void> {
+  const response = await fetch(`${server.streams}/${encodeURIComponent(path)}`, { method: "PUT", body, headers: { "Content-Type": type } })
+  expect(response.status).toBe(201)
+}
+
+const go = (hash: string) => page.evaluate((hash) => (location.hash = hash), hash)
+
+async function open(hash: string): Promise<void> {
+  await page.goto(server.link)
+  await page.locator('[data-state="live"]').waitFor({ state: "attached" })
+  await go(hash)
+}
+
+const dialog = (name: string) => page.getByRole("dialog", { name }).or(page.getByRole("alertdialog", { name }))
+
+test.each(["text/plain", "text/plain; charset=iso-8859-1"])("a message of %s that is no UTF-8 is appended again byte by byte", async (type) => {
+  await create("latin", type, new Uint8Array([0xff, 0xfe, 0x41]))
+  await open("/s/latin?at=0")
+  const again = page.getByRole("button", { name: "Append again" })
+  const append = dialog("Append")
+  const send = append.getByRole("button", { name: /^Append/ })
+  const bytes = async () => new Uint8Array(await (await fetch(`${server.streams}/latin`)).arrayBuffer())
+  await again.click()
+  await append.getByRole("radio", { name: "Base64", checked: true }).waitFor()
+  await append.getByText("1 message, 3 B.").waitFor()
+  await send.click()
+  await append.waitFor({ state: "detached" })
+  expect(await bytes()).toEqual(new Uint8Array([0xff, 0xfe, 0x41, 0xff, 0xfe, 0x41]))
+
+  // What was sent before is text, also where bytes were to be sent.
+  await page.getByRole("button", { name: "Append A", exact: true }).click()
+  await append.getByRole("textbox", { name: "Body" }).fill("abcd")
+  await send.click()
+  await append.waitFor({ state: "detached" })
+  await again.click()
+  await append.getByRole("button", { name: "Bodies sent before" }).click()
+  await page.getByRole("menuitem", { name: "abcd" }).click()
+  await append.getByRole("radio", { name: "Text", checked: true }).waitFor()
+  await append.getByText("1 message, 4 B.").waitFor()
+  expect(problems).toEqual([])
+})
