@@ -42,3 +42,20 @@ test.each(["text/plain", "text/plain; charset=iso-8859-1"])("a message of %s tha
   await append.getByText("1 message, 4 B.").waitFor()
   expect(problems).toEqual([])
 })
+
+test("what is typed after a click on Append is the body", async () => {
+  await create("notes", "application/json", "[1]")
+  await open("/s/notes?at=0")
+  const editor = page.locator("[data-editor]")
+  const focused = () => editor.evaluate((host) => host === document.activeElement)
+  for (const button of ["Append A", "Append again"]) {
+    await page.getByRole("button", { name: button, exact: true }).click()
+    await expect.poll(focused).toBe(true)
+    await page.keyboard.press("Control+a")
+    await page.keyboard.type(`"by ${button}"`)
+    await page.keyboard.press("Control+Enter")
+    await dialog("Append").waitFor({ state: "detached" })
+  }
+  expect(await (await fetch(`${server.streams}/notes`)).json()).toEqual([1, "by Append A", "by Append again"])
+  expect(problems).toEqual([])
+})
