@@ -1,4 +1,5 @@
 import { expect, test } from "vitest"
+import { accessibility } from "../lib/axe"
 import { page, problems, server } from "../lib/stage"
 
 async function create(path: string, type = "text/plain", body: BodyInit = ""): Promise<void> {
@@ -15,6 +16,12 @@ async function open(hash: string): Promise<void> {
 }
 
 const dialog = (name: string) => page.getByRole("dialog", { name }).or(page.getByRole("alertdialog", { name }))
+
+/** Opens a dialog from the menu of the stream that is open. */
+async function choose(item: string): Promise<void> {
+  await page.getByRole("button", { name: /^More/ }).click()
+  await page.getByRole("menuitem", { name: item }).click()
+}
 
 test.each(["text/plain", "text/plain; charset=iso-8859-1"])("a message of %s that is no UTF-8 is appended again byte by byte", async (type) => {
   await create("latin", type, new Uint8Array([0xff, 0xfe, 0x41]))
@@ -57,5 +64,33 @@ test("what is typed after a click on Append is the body", async () => {
     await dialog("Append").waitFor({ state: "detached" })
   }
   expect(await (await fetch(`${server.streams}/notes`)).json()).toEqual([1, "by Append A", "by Append again"])
+  expect(problems).toEqual([])
+})
+
+test("a path that a screen does not show is named in every dialog, and the stream can be deleted", async () => {
+  await open("/streams")
+  for (const [path, seen] of [["\u202ertl", "‹202E›rtl"], [" ", "␣"]] as const) {
+    await create(path, "text/plain", "x")
+    await go(`/s/${encodeURIComponent(path)}`)
+    await page.getByRole("button", { name: "Append A", exact: true }).click()
+    await dialog("Append").getByText(seen, { exact: true }).waitFor()
+    await page.keyboard.press("Escape")
+    await page.getByRole("button", { name: "Export" }).click()
+    await dialog("Export messages").getByText(seen, { exact: true }).waitFor()
+    await page.keyboard.press("Escape")
+    await choose("Close …")
+    await dialog("Close this stream?").getByText(seen, { exact: true }).waitFor()
+    await page.keyboard.press("Escape")
+    await choose("Delete …")
+    const remove = dialog("Delete this stream?")
+    await remove.getByText(seen, { exact: true }).waitFor()
+    expect(await remove.innerText()).not.toContain("\u202e")
+    expect(await accessibility(page)).toEqual([])
+    await remove.getByRole("textbox", { name: "Type delete to delete" }).focus()
+    await page.keyboard.type("delete")
+    await page.keyboard.press("Enter")
+    await page.getByText(`Deleted ${seen}`, { exact: true }).waitFor()
+    expect((await fetch(`${server.streams}/${encodeURIComponent(path)}`)).status).toBe(404)
+  }
   expect(problems).toEqual([])
 })

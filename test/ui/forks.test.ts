@@ -46,3 +46,15 @@ test("forks show what they inherit and what they keep alive, and are made from a
   await page.getByRole("heading", { name: /again$/ }).waitFor()
   expect(problems).toEqual([])
 })
+
+test("a deleted source is named although a screen does not show its path", async () => {
+  await fetch(`${server.streams}/${encodeURIComponent("\u202eold")}`, { method: "PUT", headers: json, body: "[1]" })
+  const from = { ...json, "Stream-Forked-From": `/v1/stream/${encodeURIComponent("\u202eold")}` }
+  expect((await fetch(`${server.streams}/young`, { method: "PUT", headers: from })).status).toBe(201)
+  await fetch(`${server.streams}/${encodeURIComponent("\u202eold")}`, { method: "DELETE" })
+  await page.goto(server.link)
+  await page.waitForURL((url) => !url.hash.includes("code"))
+  await page.evaluate(() => (location.hash = "/s/young?tab=forks"))
+  await page.getByText("‹202E›old is deleted, but still on disk").waitFor()
+  expect(problems).toEqual([])
+})
