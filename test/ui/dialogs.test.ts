@@ -94,3 +94,15 @@ test("a path that a screen does not show is named in every dialog, and the strea
   }
   expect(problems).toEqual([])
 })
+
+test("the delete dialog counts what is appended meanwhile", async () => {
+  await create("busy", "application/json", "[1]")
+  await open("/s/busy")
+  await page.getByRole("button", { name: "Append A", exact: true }).waitFor()
+  await choose("Delete …")
+  const remove = dialog("Delete this stream?")
+  await remove.getByText("1 message", { exact: true }).waitFor()
+  await fetch(`${server.streams}/busy`, { method: "POST", headers: { "Content-Type": "application/json" }, body: "[2,3]" })
+  await remove.getByText("3 messages", { exact: true }).waitFor()
+  expect(problems).toEqual([])
+})
