@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs"
 import { expect, test } from "vitest"
 import { accessibility } from "../lib/axe"
 import { page, problems, server } from "../lib/stage"
@@ -104,5 +105,15 @@ test("the delete dialog counts what is appended meanwhile", async () => {
   await remove.getByText("1 message", { exact: true }).waitFor()
   await fetch(`${server.streams}/busy`, { method: "POST", headers: { "Content-Type": "application/json" }, body: "[2,3]" })
   await remove.getByText("3 messages", { exact: true }).waitFor()
+  expect(problems).toEqual([])
+})
+
+test("an export filters as the page does where the address does not say how", async () => {
+  await create("some", "application/json", '[{"a":1},{"b":2}]')
+  await open(`/s/some?find=${encodeURIComponent("$.a")}`)
+  await page.getByText("1 match").waitFor()
+  await page.getByRole("button", { name: "Export" }).click()
+  const [download] = await Promise.all([page.waitForEvent("download"), dialog("Export messages").getByRole("button", { name: "Export" }).click()])
+  expect(readFileSync(await download.path(), "utf8")).toBe('{"a":1}\n')
   expect(problems).toEqual([])
 })

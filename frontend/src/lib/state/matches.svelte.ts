@@ -1,10 +1,17 @@
 import { isAbort, reason } from '$lib/api/errors';
 import { filterMessages, pickMessages, type FilterWay } from '$lib/api/streams';
-import type { FilterProgress } from '$lib/api/types';
+import type { FilterProgress, Stream } from '$lib/api/types';
 import { MessageLog } from './messagelog.svelte';
 
 /** New messages are looked at so often at most. */
 const EVERY_MS = 500;
+
+const WAYS: FilterWay[] = ['text', 'regex', 'path'];
+
+/** How the address of a stream filters. What it does not say is what fits the messages. */
+export function wayOf(by: string, { kind }: Stream): FilterWay {
+  return WAYS.find((way) => way === by) ?? (kind === 'json' ? 'path' : 'text');
+}
 
 /**
  * What a filter finds in a stream. The server looks at all messages and names the ordinals as it
