@@ -102,6 +102,20 @@ test("producers show where they stand", async () => {
   expect(problems).toEqual([])
 })
 
+test("a stream that is gone offers nothing that would change it", async () => {
+  await write("PUT", "brief", "application/json", "[1]")
+  await page.goto(server.link)
+  await page.locator('[data-state="live"]').waitFor({ state: "attached" })
+  await page.evaluate(() => (location.hash = "/s/brief?at=0"))
+  const detail = page.getByRole("region", { name: "Message 0" })
+  const offers = ["Append again", "Fork before this message"].map((name) => detail.getByRole("button", { name }))
+  for (const offer of offers) await offer.waitFor()
+  await fetch(`${server.streams}/brief`, { method: "DELETE" })
+  await page.getByText("This stream is gone").waitFor()
+  for (const offer of offers) await offer.waitFor({ state: "detached" })
+  await detail.getByRole("button", { name: "Copy as curl" }).waitFor()
+})
+
 test("appending from the page says what went wrong and what went right", async () => {
   await write("PUT", "notes", "application/json")
   await page.goto(server.link)
