@@ -117,3 +117,28 @@ test("an export filters as the page does where the address does not say how", as
   expect(readFileSync(await download.path(), "utf8")).toBe('{"a":1}\n')
   expect(problems).toEqual([])
 })
+
+test("a path that a browser folds is refused with the reason of the server", async () => {
+  const reason = 'path: the segments "." and ".." are not allowed'
+  await open("/streams")
+  await page.keyboard.press("n")
+  const made = dialog("New stream")
+  for (const path of ["..", "a/./b"]) {
+    await made.getByRole("textbox", { name: "Path" }).fill(path)
+    await made.getByRole("button", { name: /^Create/ }).click()
+    await made.getByRole("alert").filter({ hasText: reason }).waitFor()
+    expect(await made.getByRole("button", { name: "Copy as curl" }).isDisabled()).toBe(true)
+  }
+  await page.keyboard.press("Escape")
+  await page.getByRole("button", { name: "Import a file" }).click()
+  const add = dialog("Import a file")
+  await add.getByLabel("File").setInputFiles({ name: "one.ndjson", mimeType: "text/plain", buffer: Buffer.from("1\n") })
+  await add.getByRole("textbox", { name: "Into stream" }).fill("..")
+  await add.getByRole("button", { name: "Check the file" }).click()
+  await add.getByRole("alert").filter({ hasText: reason }).waitFor()
+  await page.keyboard.press("Escape")
+  await go("/s/.")
+  await page.getByText("The stream could not be read").waitFor()
+  await page.getByText(reason).waitFor()
+  expect(problems).toEqual([])
+})

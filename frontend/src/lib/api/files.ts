@@ -1,4 +1,5 @@
 import { call } from './client';
+import { at } from './streams';
 import type { Export, ExportRequest, ImportResult } from './types';
 
 export function createExport(body: ExportRequest): Promise<Export> {
@@ -17,5 +18,5 @@ export function importFile(
   signal?: AbortSignal,
 ): Promise<ImportResult> {
   const query = { format, content_type: contentType, id, dry_run: id === undefined || undefined };
-  return call('POST', `/api/streams/${encodeURIComponent(path)}/import`, { query, file, signal });
+  return call('POST', `${at(path)}/import`, { query, file, signal });
 }

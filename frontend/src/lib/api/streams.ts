@@ -1,4 +1,6 @@
+import { foldedPath } from '$lib/format/path';
 import { call, readLines, send } from './client';
+import { ApiError } from './errors';
 import type {
   AppendRequest,
   AppendResult,
@@ -21,7 +23,10 @@ import type {
   TreeQuery,
 } from './types';
 
-function at(path: string): string {
+/** Where the server has a stream. */
+export function at(path: string): string {
+  const problem = foldedPath(path);
+  if (problem !== null) throw new ApiError(400, problem);
   return `/api/streams/${encodeURIComponent(path)}`;
 }
 

@@ -4,6 +4,15 @@ export function splitPath(path: string): { folder: string; leaf: string } {
   return { folder: path.slice(0, cut), leaf: path.slice(cut) };
 }
 
+/**
+ * Why the server would refuse a path, where asking does not tell: a browser and curl take such parts
+ * out of an address, and what is left is another. Null: they do not.
+ */
+export function foldedPath(path: string): string | null {
+  const folds = path.split('/').some((part) => part === '.' || part === '..');
+  return folds ? 'path: the segments "." and ".." are not allowed' : null;
+}
+
 /** Where clients of the protocol reach a stream. */
 export function streamUrl(dataUrl: string, path: string): string {
   return `${dataUrl}/v1/stream/${path.split('/').map(encodeURIComponent).join('/')}`;

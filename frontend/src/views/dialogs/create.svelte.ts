@@ -6,7 +6,7 @@ import { prefs } from '$lib/state/prefs.svelte';
 import { fromBase64 } from '$lib/format/bytes';
 import { contentNote, kindOf, type Encoding } from '$lib/format/content';
 import type { Command } from '$lib/format/curl';
-import { streamUrl } from '$lib/format/path';
+import { foldedPath, streamUrl } from '$lib/format/path';
 import { formatSeconds } from '$lib/format/time';
 
 export type TypeChoice = 'json' | 'text' | 'bytes' | 'custom';
@@ -46,6 +46,8 @@ export class CreateForm {
   readonly ttlNote = $derived(/^\d+$/.test(this.ttl) ? `seconds = ${formatSeconds(Number(this.ttl))}` : 'seconds');
   readonly problem = $derived.by(() => {
     if (this.path === '') return 'A stream needs a path.';
+    const folded = foldedPath(this.path);
+    if (folded !== null) return folded;
     if (this.contentType === '') return 'A stream needs a content type.';
     if (this.life === 'ttl' && !/^(0|[1-9]\d*)$/.test(this.ttl)) return 'The TTL is a whole number of seconds.';
     if (this.life === 'until' && this.until === '') return 'Say until when the stream lives.';
