@@ -108,11 +108,25 @@ function queryString(query: Query = {}): string {
   return text === '' ? '' : `?${text}`;
 }
 
+interface Problem {
+  title?: string;
+  detail?: string;
+  /** Fields that are not as the API has them; what is said of them all is only that. */
+  errors?: { location?: string; message?: string }[] | null;
+}
+
+/** "keep_last: expected integer" */
+function wrongFields({ errors }: Problem): string {
+  return (errors ?? [])
+    .map(({ location = '', message }) => `${location.replace(/^body\./, '')}: ${message}`)
+    .join('; ');
+}
+
 async function readProblem(response: Response): Promise<ApiError> {
   const fallback = `The server answered ${response.status} ${response.statusText}`.trimEnd() + '.';
   try {
-    const problem = (await response.json()) as { title?: string; detail?: string };
-    return new ApiError(response.status, problem.detail || problem.title || fallback);
+    const problem = (await response.json()) as Problem;
+    return new ApiError(response.status, wrongFields(problem) || problem.detail || problem.title || fallback);
   } catch {
     return new ApiError(response.status, fallback);
   }
