@@ -58,19 +58,21 @@ export class FaultForm {
     const spec: FaultSpec = { kind: this.kind };
     if (this.streams.trim() !== '') spec.streams = this.streams.trim();
     if (this.methods.length > 0) spec.methods = this.methods;
-    const fields: [boolean, string, string, (value: number) => void][] = [
+    const fields: [boolean, string, string, (value: number) => void, least?: number][] = [
       [this.fields.includes('status'), this.status, 'The status', (value) => (spec.status = value)],
-      [this.fields.includes('status'), this.retryAfter, 'Retry-After', (value) => (spec.retry_after = value)],
+      [this.fields.includes('status'), this.retryAfter, 'Retry-After', (value) => (spec.retry_after = value), 1],
       [this.fields.includes('after'), this.after, 'The time', (value) => (spec.after_ms = value)],
       [this.fields.includes('after'), this.jitter, 'The jitter', (value) => (spec.jitter_ms = value)],
-      [this.fields.includes('bytes'), this.bytes, 'The number of bytes', (value) => (spec.bytes = value)],
-      [true, this.count, 'How many times', (value) => (spec.count = value)],
-      [true, this.minutes, 'For how long', (value) => (spec.seconds = value * 60)],
+      [this.fields.includes('bytes'), this.bytes, 'The number of bytes', (value) => (spec.bytes = value), 1],
+      [true, this.count, 'How many times', (value) => (spec.count = value), 1],
+      [true, this.minutes, 'For how long', (value) => (spec.seconds = value * 60), 1],
     ];
-    for (const [used, text, name, take] of fields) {
+    for (const [used, text, name, take, least = 0] of fields) {
       if (!used || text.trim() === '') continue;
       const value = whole(text);
       if (value === null) return `${name} is a whole number.`;
+      // To the server a zero is a field that was left empty.
+      if (value < least) return `${name} is a whole number from ${least} on.`;
       take(value);
     }
     const percent = Number(this.percent);
