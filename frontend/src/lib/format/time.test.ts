@@ -51,13 +51,14 @@ describe('parseMoment', () => {
     ['12:04', Date.UTC(2026, 10, 23, 12, 4)],
     ['9:04:05.5', Date.UTC(2026, 10, 23, 9, 4, 5, 500)],
     ['2026-11-21', Date.UTC(2026, 10, 21)],
+    ['2028-02-29', Date.UTC(2028, 1, 29)],
     ['2026-11-21 08:00', Date.UTC(2026, 10, 21, 8)],
     ['2026-11-21T08:00:00.007Z', BEFORE],
     ['2026-11-21T09:00:00.007+01:00', BEFORE],
     [String(BEFORE), BEFORE],
   ])('reads %s', (text, ms) => expect(parseMoment(text, 'utc', NOON)).toBe(ms));
 
-  it.each(['', 'noon', '25', '2026-13-01', '12:61'])('refuses %j', (text) =>
+  it.each(['', 'noon', '25', '2026-13-01', '2026-02-30', '2027-02-29 12:00', '12:61'])('refuses %j', (text) =>
     expect(parseMoment(text, 'utc', NOON)).toBeNull(),
   );
 

@@ -110,6 +110,8 @@ export function parseMoment(text: string, zone: Zone, now: number): number | nul
   const match = MOMENT.exec(typed);
   if (match === null || (match[1] === undefined && match[2] === undefined)) return null;
   const date = match[1] ?? parts(now, zone).date;
+  // A browser reads February 30 as March 2.
+  if (new Date(`${date}T00:00Z`).getUTCDate() !== Number(date.slice(-2))) return null;
   const clock = match[2] === undefined ? '00:00' : match[2].replace(/^(\d):/, '0$1:');
   const suffix = match[3] ?? (zone === 'utc' ? 'Z' : '');
   const ms = new Date(`${date}T${clock}${suffix}`).getTime();
