@@ -102,6 +102,20 @@ test("producers show where they stand", async () => {
   expect(problems).toEqual([])
 })
 
+test("what comes after the last epoch is no append", async () => {
+  const last = String(Number.MAX_SAFE_INTEGER)
+  await write("PUT", "orders", "application/json")
+  await write("POST", "orders", "application/json", "1", { "Producer-Id": "worker-7", "Producer-Epoch": last, "Producer-Seq": "0" })
+  await page.goto(server.link)
+  await page.locator('[data-state="live"]').waitFor({ state: "attached" })
+  await page.evaluate(() => (location.hash = "/s/orders?tab=producers&producer=worker-7"))
+  const rules = page.getByRole("region", { name: "Producer worker-7" }).getByRole("row")
+  await rules.filter({ hasText: `${last} / 1` }).waitFor()
+  const triples = (await rules.allInnerTexts()).slice(1).map((text) => text.split("\t")[0])
+  expect(triples).toEqual([`${last} / 1`, `${last} / ≤ 0`, `${last} / ≥ 2`, "≤ 9007199254740990 / any"])
+  expect(problems).toEqual([])
+})
+
 test("a stream that is gone offers nothing that would change it", async () => {
   await write("PUT", "brief", "application/json", "[1]")
   await page.goto(server.link)
