@@ -297,6 +297,41 @@ test("settings are in force at once, and a broken file is reported", async () =>
   expect((await fetch(`${server.dataUrl}/healthz`, { headers: { Origin: "http://app.test" } })).status).toBe(403)
 })
 
+test("a refusal is forgotten where another window has set the value meanwhile", async () => {
+  await open("/settings")
+  const other = await openPage(browser)
+  await other.page.goto(await server.freshLink())
+  await other.page.locator('[data-state="live"]').waitFor({ state: "attached" })
+  await other.page.evaluate(() => (location.hash = "/settings"))
+  const field = page.getByRole("textbox", { name: "long_poll_timeout" })
+  const set = async (value: string) => {
+    const its = other.page.getByRole("textbox", { name: "long_poll_timeout" })
+    await its.fill(value)
+    await its.press("Enter")
+    await expect.poll(() => field.inputValue()).toBe(value)
+  }
+  await set("8s")
+  await field.fill("abc")
+  await field.press("Enter")
+  await page.getByRole("alert").waitFor()
+  expect(await field.getAttribute("aria-invalid")).toBe("true")
+  const toDefault = page.getByRole("button", { name: /^Default/ })
+  await toDefault.waitFor()
+  await set("9s")
+  await page.getByRole("alert").waitFor({ state: "detached" })
+  expect(await field.getAttribute("aria-invalid")).toBe("false")
+
+  // The default takes back what was refused as well.
+  await field.fill("abc")
+  await field.press("Enter")
+  await page.getByRole("alert").waitFor()
+  await toDefault.click()
+  await page.getByRole("alert").waitFor({ state: "detached" })
+  await toDefault.waitFor({ state: "detached" })
+  expect(await field.inputValue()).not.toBe("abc")
+  await other.page.close()
+})
+
 test("the first commands lead from nothing to a message", async () => {
   const command = (title: string) => page.getByRole("listitem").filter({ hasText: title }).locator(".code")
   const paste = async (title: string) => promisify(execFile)("sh", ["-c", await command(title).innerText()])

@@ -36,7 +36,7 @@ export class ServerSettings {
 
   async load(): Promise<void> {
     try {
-      this.state = await readSettings(this.#controller.signal);
+      this.#take(await readSettings(this.#controller.signal));
       this.error = null;
     } catch (error) {
       if (!isAbort(error)) this.error = reason(error);
@@ -45,14 +45,25 @@ export class ServerSettings {
 
   /** Writes one setting; null: its default. Answers whether it was taken. */
   async set(key: string, value: string | null): Promise<boolean> {
-    const others = Object.fromEntries(Object.entries(this.refused).filter(([name]) => name !== key));
-    this.refused = others;
+    this.refused = Object.fromEntries(Object.entries(this.refused).filter(([name]) => name !== key));
     try {
-      this.state = await changeSettings({ [key]: value });
+      this.#take(await changeSettings({ [key]: value }));
       return true;
     } catch (error) {
-      this.refused = { ...others, [key]: reason(error) };
+      this.refused = { ...this.refused, [key]: reason(error) };
       return false;
     }
   }
+
+  /** What was refused was typed over a value: where that has changed since, it is shown again. */
+  #take(state: SettingsState): void {
+    const before = this.state;
+    const kept = Object.entries(this.refused).filter(([key]) => valueOf(key, state) === valueOf(key, before));
+    this.refused = Object.fromEntries(kept);
+    this.state = state;
+  }
+}
+
+function valueOf(key: string, state: SettingsState | null): string | undefined {
+  return state?.settings.find((setting) => setting.key === key)?.value;
 }
