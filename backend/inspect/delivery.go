@@ -26,6 +26,7 @@ type Delivery struct {
 // MessageReader is an open live reader, as far as one message is concerned.
 type MessageReader struct {
 	ID      uint64   `json:"id"`
+	Began   int64    `json:"began" doc:"Unix milliseconds."`
 	Mode    string   `json:"mode" enum:"sse,long-poll"`
 	Has     bool     `json:"has" doc:"It was sent the message, or began behind it."`
 	Behind  int64    `json:"behind" doc:"How many messages of the stream it has not been sent."`
@@ -65,7 +66,7 @@ func (s *Server) delivery(ctx context.Context, in *originInput) (*deliveryOutput
 	addresses := make([]string, len(readers))
 	for i, rd := range readers {
 		addresses[i] = rd.Remote
-		row := MessageReader{ID: rd.ID, Mode: protocol.LiveLongPoll, Has: rd.at >= end, Remote: rd.Remote, Agent: rd.Agent}
+		row := MessageReader{ID: rd.ID, Began: rd.Began.UnixMilli(), Mode: protocol.LiveLongPoll, Has: rd.at >= end, Remote: rd.Remote, Agent: rd.Agent}
 		if rd.SSE {
 			row.Mode = protocol.LiveSSE
 		}

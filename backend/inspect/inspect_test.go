@@ -106,7 +106,7 @@ func newPageIn(t *testing.T, windows *Windows) *page {
 		Journal: p.journal,
 		Lint:    linter,
 		Readers: data.Readers(),
-		Info:    Info{Version: "1.2.3", InspectorURL: "http://inspector"},
+		Info:    Info{Version: "1.2.3", InspectorURL: "http://inspector", StartedAt: 7},
 		Assets:  fstest.MapFS{"index.html": {Data: []byte("<title>Tailrace</title>")}, "assets/a-1.js": {Data: []byte("1")}},
 		Windows: windows,
 		Now:     time.Now, Log: slog.New(slog.DiscardHandler),

@@ -25,6 +25,7 @@ type MessageOrigin struct {
 type Origin struct {
 	_       struct{} `nullable:"true"`
 	ID      uint64   `json:"id"`
+	Journal int64    `json:"journal" doc:"Which journal the id is of."`
 	Method  string   `json:"method"`
 	Remote  string   `json:"remote"`
 	Agent   string   `json:"agent"`
@@ -56,7 +57,7 @@ func (s *Server) origin(ctx context.Context, in *originInput) (*originOutput, er
 			return true
 		}
 		out.Request = &Origin{
-			ID: e.ID, Method: e.Method, Remote: e.Remote, Agent: e.Header("User-Agent"), Took: e.Took.Microseconds(),
+			ID: e.ID, Journal: s.journal(), Method: e.Method, Remote: e.Remote, Agent: e.Header("User-Agent"), Took: e.Took.Microseconds(),
 			Process: newProcess(s.peers.Find(e.Remote), e.Remote),
 		}
 		return false

@@ -28,6 +28,7 @@ type requestsInput struct {
 // asked for.
 type RequestList struct {
 	On        bool            `json:"on" doc:"Requests are recorded."`
+	Journal   int64           `json:"journal" doc:"Which journal it is: another one counts its ids from 1 again."`
 	Last      uint64          `json:"last" doc:"Id of the newest request of all."`
 	Since     int64           `json:"since" doc:"Unix milliseconds: when the oldest one began that is kept; 0: there is none."`
 	Bytes     int64           `json:"bytes" doc:"Memory that the journal takes."`
@@ -36,6 +37,7 @@ type RequestList struct {
 	All       int             `json:"all" doc:"Of the stream, else of all."`
 	Rejected  int             `json:"rejected" doc:"Refusals among those."`
 	Matched   int             `json:"matched" doc:"Those that the filter selects, whatever the bounds."`
+	Within    int             `json:"within" doc:"How many of those are within the bounds, whatever the limit."`
 	Decisions []DecisionCount `json:"decisions" nullable:"false" doc:"How the filter's other parts divide them."`
 	Requests  []Request       `json:"requests" nullable:"false" doc:"The newest first."`
 }
@@ -90,7 +92,8 @@ type Header struct {
 type requestsOutput struct{ Body RequestList }
 
 type requestInput struct {
-	ID uint64 `path:"id"`
+	ID      uint64 `path:"id"`
+	Journal int64  `query:"journal" doc:"Only of this journal; 0: of the one there is."`
 }
 
 type requestOutput struct{ Body RequestDetail }
@@ -114,8 +117,8 @@ func (s *Server) requests(_ context.Context, in *requestsInput) (*requestsOutput
 	}
 	f := s.o.Journal.Find(q)
 	out := RequestList{
-		On: f.Extent.On, Last: f.Extent.Last, Since: orZero(f.Extent.Since), Bytes: f.Extent.Bytes, Limit: f.Extent.Limit,
-		Kept: f.Extent.Count, All: f.All, Rejected: f.Rejected, Matched: f.Matched,
+		On: f.Extent.On, Journal: s.journal(), Last: f.Extent.Last, Since: orZero(f.Extent.Since), Bytes: f.Extent.Bytes, Limit: f.Extent.Limit,
+		Kept: f.Extent.Count, All: f.All, Rejected: f.Rejected, Matched: f.Matched, Within: f.Within,
 		Decisions: []DecisionCount{}, Requests: []Request{},
 	}
 	for d, word := range journal.Words() {
@@ -128,6 +131,10 @@ func (s *Server) requests(_ context.Context, in *requestsInput) (*requestsOutput
 	}
 	return &requestsOutput{Body: out}, nil
 }
+
+// journal tells the journal of this start from those before, which had the same
+// ids.
+func (s *Server) journal() int64 { return s.o.Info.StartedAt }
 
 func orZero(t time.Time) int64 {
 	if t.IsZero() {
@@ -150,7 +157,7 @@ func newRequest(e *journal.Entry) Request {
 
 func (s *Server) request(ctx context.Context, in *requestInput) (*requestOutput, error) {
 	e := s.o.Journal.Entry(in.ID)
-	if e == nil {
+	if e == nil || (in.Journal != 0 && in.Journal != s.journal()) {
 		return nil, huma.Error404NotFound("the journal does not hold this request, or not any more")
 	}
 	out := RequestDetail{

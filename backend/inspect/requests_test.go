@@ -46,6 +46,8 @@ func TestRequests(t *testing.T) {
 		On                           bool
 		Last                         uint64
 		Kept, All, Rejected, Matched int
+		Within                       int
+		Journal                      int64
 		Decisions                    []DecisionCount
 		Requests                     []row
 	}
@@ -70,6 +72,12 @@ func TestRequests(t *testing.T) {
 	if diff := cmp.Diff([]DecisionCount{{"stored", 1}, {"duplicate", 1}, {"gap", 1}}, list.Decisions); diff != "" {
 		t.Error(diff)
 	}
+	if p.call("GET", "/api/requests?after=1&before=3&limit=0", "", 200, &list); list.Within != 1 || list.Matched != 3 {
+		t.Errorf("%d within the bounds of %d", list.Within, list.Matched)
+	}
+	if p.call("GET", "/api/requests?after=1&limit=1", "", 200, &list); list.Within != 2 || len(list.Requests) != 1 {
+		t.Errorf("%d within the bounds, %d of them given", list.Within, len(list.Requests))
+	}
 	p.call("GET", "/api/requests?decision=nothing", "", 400, nil)
 	var one RequestDetail
 	p.call("GET", "/api/requests/1", "", 200, &one)
@@ -78,6 +86,8 @@ func TestRequests(t *testing.T) {
 		t.Errorf("%+v: %s", one, diff)
 	}
 	p.call("GET", "/api/requests/4", "", 404, nil)
+	p.call("GET", fmt.Sprintf("/api/requests/1?journal=%d", list.Journal), "", 200, nil)
+	p.call("GET", fmt.Sprintf("/api/requests/1?journal=%d", list.Journal+1), "", 404, nil)
 }
 
 func TestProducersAsSeen(t *testing.T) {

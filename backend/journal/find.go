@@ -28,9 +28,10 @@ type Query struct {
 type Found struct {
 	Extent  Extent
 	Entries []*Entry // newest first
-	// Matched is how many the query selects, whatever its bounds; All how many
-	// there are of the stream, Rejected how many of those are refusals.
-	Matched, All, Rejected int
+	// Matched is how many the query selects, whatever its bounds, and Within how
+	// many of those are between them, whatever the limit; All is how many there are
+	// of the stream, Rejected how many of those are refusals.
+	Matched, Within, All, Rejected int
 	// Decisions counts what the query would select by decision.
 	Decisions [decisions]int
 }
@@ -57,7 +58,11 @@ func (j *Journal) Find(q Query) Found {
 			continue
 		}
 		f.Matched++
-		if id > q.After && (q.Before == 0 || id < q.Before) && len(f.Entries) < q.Limit {
+		if id <= q.After || (q.Before != 0 && id >= q.Before) {
+			continue
+		}
+		f.Within++
+		if len(f.Entries) < q.Limit {
 			f.Entries = append(f.Entries, r.entry(id))
 		}
 	}

@@ -109,6 +109,35 @@ test("another browser finds the requests as they were left, but an address comes
   await other.page.close()
 })
 
+test("an address names a request or a reader of this start only", async () => {
+  await traffic()
+  const leave = new AbortController()
+  onTestFinished(() => leave.abort())
+  const reader = await fetch(`${server.streams}/orders?offset=now&live=sse`, { signal: leave.signal })
+  void reader.body?.pipeTo(new WritableStream()).catch(() => {})
+  await page.goto(server.link)
+  await page.locator('[data-state="live"]').waitFor({ state: "attached" })
+  await page.evaluate(() => (location.hash = "/requests?request=2"))
+  const detail = page.getByRole("region", { name: "Request 2" })
+  await detail.getByText("curl -i -X POST").waitFor()
+  // As of a server that was there before.
+  await page.evaluate(() => (location.hash = "/requests?request=2-1700000000000"))
+  await detail.getByText("This request is forgotten").waitFor()
+  expect(await page.locator('[role="row"][aria-selected="true"]').count()).toBe(0)
+  await page.getByRole("grid", { name: "Requests" }).getByText("order-api: messages 0 to 1").click()
+  await page.reload()
+  await detail.getByText("curl -i -X POST").waitFor()
+
+  const rows = page.getByRole("grid", { name: "Readers" }).getByRole("row")
+  await page.evaluate(() => (location.hash = "/readers?reader=1-1700000000000"))
+  await rows.nth(1).waitFor()
+  expect(await page.getByRole("button", { name: "Close detail" }).count()).toBe(0)
+  await rows.nth(1).click()
+  await page.getByRole("button", { name: "Close detail" }).waitFor()
+  await page.reload()
+  await page.getByRole("button", { name: "Close detail" }).waitFor()
+})
+
 test("a stream has its own requests, and a message its request", async () => {
   await traffic()
   const leave = new AbortController()

@@ -6,8 +6,9 @@ export function listRequests(query: RequestQuery, signal?: AbortSignal): Promise
   return call('GET', '/api/requests', { query: { ...query }, signal });
 }
 
-export function readRequest(id: number, signal?: AbortSignal): Promise<RequestDetail> {
-  return call('GET', `/api/requests/${id}`, { signal });
+/** A request of a journal, 0 for the one there is. */
+export function readRequest(id: number, journal: number, signal?: AbortSignal): Promise<RequestDetail> {
+  return call('GET', `/api/requests/${id}`, { query: { journal }, signal });
 }
 
 /** The open live readers. */

@@ -2180,6 +2180,11 @@ export interface components {
             agent: string;
             /**
              * Format: int64
+             * @description Unix milliseconds.
+             */
+            began: number;
+            /**
+             * Format: int64
              * @description How many messages of the stream it has not been sent.
              */
             behind: number;
@@ -2337,6 +2342,11 @@ export interface components {
             agent: string;
             /** Format: int64 */
             id: number;
+            /**
+             * Format: int64
+             * @description Which journal the id is of.
+             */
+            journal: number;
             method: string;
             /** @description The local program at that address now; null: not known. */
             process: components["schemas"]["Process"];
@@ -2614,6 +2624,11 @@ export interface components {
             bytes: number;
             /** @description How the filter's other parts divide them. */
             decisions: components["schemas"]["DecisionCount"][];
+            /**
+             * Format: int64
+             * @description Which journal it is: another one counts its ids from 1 again.
+             */
+            journal: number;
             /** Format: int64 */
             kept: number;
             /**
@@ -2645,6 +2660,11 @@ export interface components {
              * @description Unix milliseconds: when the oldest one began that is kept; 0: there is none.
              */
             since: number;
+            /**
+             * Format: int64
+             * @description How many of those are within the bounds, whatever the limit.
+             */
+            within: number;
         };
         Requests: {
             /** Format: int64 */
@@ -4362,7 +4382,10 @@ export interface operations {
     };
     getRequest: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Only of this journal; 0: of the one there is. */
+                journal?: number;
+            };
             header?: never;
             path: {
                 id: number;

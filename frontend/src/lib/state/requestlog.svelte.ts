@@ -59,8 +59,9 @@ export class RequestLog {
     this.#more = true;
     void this.#ask({ before: this.rows.at(-1)?.id, limit: PAGE })
       .then((page) => {
-        if (page !== null) this.rows = [...this.rows, ...page.requests];
-        if (page !== null && page.requests.length === 0) this.#end = true;
+        if (page === null || page.journal !== this.page?.journal) return;
+        this.rows = [...this.rows, ...page.requests];
+        if (page.requests.length === 0) this.#end = true;
       })
       .finally(() => (this.#more = false));
   }
@@ -96,18 +97,23 @@ export class RequestLog {
   }
 
   #take(page: RequestPage, newest: number): void {
-    this.page = page;
-    // Started anew, emptied or switched off: what is shown is of a journal that is no more.
-    if (page.last < newest) {
+    // The server has started anew: what is shown is of a journal that is no more, and had the same ids.
+    if (newest > 0 && page.journal !== this.page?.journal) {
+      this.page = null;
       this.rows = [];
-      this.refresh();
-    } else if (this.following || newest === 0) {
+      this.unseen = 0;
+      this.#end = false;
+      void this.#read();
+      return;
+    }
+    this.page = page;
+    if (this.following || newest === 0) {
       const whole = page.requests.length < MOST_AT_ONCE;
       this.rows = whole ? [...page.requests, ...this.rows].slice(0, MOST_ROWS) : page.requests;
       if (!whole || this.rows.length === MOST_ROWS) this.#end = false;
       this.unseen = 0;
     } else {
-      this.unseen = page.requests.length;
+      this.unseen = page.within;
     }
   }
 

@@ -97,6 +97,21 @@ export function requestsHref(query: Query | string = {}): string {
   return hrefOf({ view: 'requests' }, typeof query === 'string' ? new URLSearchParams(query) : paramsOf(query));
 }
 
+/** How an address names a reader: every start of the server counts them from 1. */
+export function readerKey({ id, began }: { id: number; began: number }): string {
+  return `${id}-${began}`;
+}
+
+/** How an address names a request: every start of the server has a journal that counts from 1. */
+export function requestKey(id: number, journal: number): string {
+  return `${id}-${journal}`;
+}
+
+export function readRequestKey(text: string): { id: number | null; journal: number } {
+  const [id, journal] = splitOnce(text, '-').map(Number);
+  return { id: id || null, journal: journal || 0 };
+}
+
 export function readersHref(query: Query = {}): string {
   return hrefOf({ view: 'readers' }, paramsOf(query));
 }

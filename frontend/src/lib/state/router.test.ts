@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { router, streamHref, streamsHref } from './router.svelte';
+import { readRequestKey, requestKey, router, streamHref, streamsHref } from './router.svelte';
 
 function visit(hash: string): void {
   location.hash = hash;
@@ -26,6 +26,13 @@ describe('router', () => {
     expect(router.place).toEqual({ view: 'stream', path });
     expect(router.get('at')).toBe('7');
     expect(streamsHref()).toBe('#/streams');
+  });
+
+  it('names a request together with its journal', () => {
+    expect(readRequestKey(requestKey(15, 1_764_256_623_000))).toEqual({ id: 15, journal: 1_764_256_623_000 });
+    expect(readRequestKey('15')).toEqual({ id: 15, journal: 0 });
+    expect(readRequestKey('')).toEqual({ id: null, journal: 0 });
+    expect(readRequestKey('x-y')).toEqual({ id: null, journal: 0 });
   });
 
   it('changes the view without a step in the history', () => {
