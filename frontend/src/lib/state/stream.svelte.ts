@@ -64,7 +64,8 @@ export class OpenStream {
       return;
     }
     const shrunk = tail.messages < this.stream.messages;
-    if (shrunk || deleted) {
+    const back = this.gone && !tail.deleted;
+    if (shrunk || deleted || back) {
       // Made anew, gone, or kept readable for its forks: only asking tells.
       void this.load();
       return;
