@@ -51,6 +51,31 @@ test("a stream is created, appended to from outside, paused, and deleted", async
   expect(problems).toEqual([])
 })
 
+test("a stream that is made anew begins without what was chosen in the one before", async () => {
+  await write("PUT", "again", "application/json", JSON.stringify(Array.from({ length: 9 }, (_, n) => `old-${n}`)))
+  await page.goto(server.link)
+  await page.locator('[data-state="live"]').waitFor({ state: "attached" })
+  await page.evaluate(() => (location.hash = "/s/again?at=8"))
+  const detail = page.getByRole("region", { name: "Message 8" })
+  await detail.waitFor()
+  await append("again", "old-9")
+  await page.getByRole("tab", { name: "Messages 10" }).waitFor()
+  await fetch(`${server.streams}/again`, { method: "DELETE" })
+  const gone = page.getByText("This stream is gone")
+  await gone.waitFor()
+  await message("old-8").waitFor()
+
+  await write("PUT", "again", "application/json", '["new-0"]')
+  await message("new-0").waitFor()
+  await gone.waitFor({ state: "detached" })
+  await page.getByRole("radio", { name: "Follow", checked: true }).waitFor()
+  for (let n = 1; n <= 10; n++) await append("again", `new-${n}`)
+  await message("new-10").waitFor()
+  expect(await detail.count()).toBe(0)
+  expect(new URL(page.url()).hash).toBe("#/s/again")
+  expect(problems.filter((line) => !line.includes("404"))).toEqual([])
+})
+
 test("the list follows what happens outside", async () => {
   await write("PUT", "jobs/1", "text/plain", "line\n")
   await page.goto(server.link)
