@@ -58,3 +58,18 @@ test("a deleted source is named although a screen does not show its path", async
   await page.getByText("‹202E›old is deleted, but still on disk").waitFor()
   expect(problems).toEqual([])
 })
+
+test("a deleted source that went with its last fork is gone, and nothing else is said of it", async () => {
+  await fetch(`${server.streams}/source`, { method: "PUT", headers: json, body: '["one"]' })
+  await fetch(`${server.streams}/heir`, { method: "PUT", headers: { ...json, "Stream-Forked-From": "/v1/stream/source" } })
+  await page.goto(server.link)
+  await page.locator('[data-state="live"]').waitFor({ state: "attached" })
+  await page.evaluate(() => (location.hash = "/s/source?tab=forks"))
+  await page.getByText("2 streams").waitFor()
+  await fetch(`${server.streams}/source`, { method: "DELETE" })
+  const kept = page.getByText("is deleted, but still on disk")
+  await kept.waitFor()
+  await fetch(`${server.streams}/heir`, { method: "DELETE" })
+  await page.getByText("This stream is gone").waitFor()
+  await kept.waitFor({ state: "detached" })
+})
