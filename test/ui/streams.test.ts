@@ -115,6 +115,33 @@ test("the palette leads back to where one was", async () => {
   expect(problems).toEqual([])
 })
 
+test("the palette opens nothing that is not what was typed", async () => {
+  let answer = (): void => {}
+  const held = new Promise<void>((resolve) => (answer = resolve))
+  await page.route(/\/api\/streams\?.*filter=deep/, async (route) => {
+    await held
+    await route.continue()
+  })
+  for (const path of ["a/first", "a/undeep", "b/deep", "c/other"]) await create(path)
+  await open("/streams")
+  await page.keyboard.press("Control+k")
+  const dialog = page.getByRole("dialog", { name: "Go to" })
+  const options = dialog.getByRole("option")
+  const texts = () => options.evaluateAll((all) => all.map((option) => option.querySelector("bdi")?.textContent))
+  await options.getByText("c/other").waitFor()
+  // Made after the list was read, and the first by path of those that have the word.
+  await create("a/deep")
+  await page.keyboard.insertText("deep")
+  await expect.poll(async () => (await texts()).toSorted()).toEqual(["a/undeep", "b/deep"])
+  await page.keyboard.press("Enter")
+  expect(await dialog.isVisible()).toBe(true)
+  expect(new URL(page.url()).hash).toBe("#/streams")
+  answer()
+  await page.getByRole("heading", { name: /deep$/ }).waitFor()
+  await dialog.waitFor({ state: "detached" })
+  expect(problems).toEqual([])
+})
+
 test("what is chosen here stands against an older answer of the server", async () => {
   for (const path of ["one", "two"]) await create(path)
   const isMemory = (r: Response) => r.url().endsWith("/api/memory") && r.request().method() === "PATCH"

@@ -18,6 +18,8 @@ export function wordsOf(text: string): string[] {
 class Palette {
   open = $state(false);
   streams = $state.raw<Stream[]>([]);
+  /** The text that the streams are the answer to. */
+  answered = $state<string | null>(null);
 
   #controller: AbortController | null = null;
 
@@ -28,7 +30,7 @@ class Palette {
   close(): void {
     this.open = false;
     this.#controller?.abort();
-    this.streams = [];
+    this.#answer(null, []);
   }
 
   async search(text: string): Promise<void> {
@@ -38,10 +40,15 @@ class Palette {
     const filter = wordsOf(text).join(' ');
     const order = filter === '' ? ({ sort: 'last', desc: true } as const) : ({ sort: 'path' } as const);
     try {
-      this.streams = (await listStreams({ filter, limit: SHOWN, ...order }, controller.signal)).streams;
+      this.#answer(text, (await listStreams({ filter, limit: SHOWN, ...order }, controller.signal)).streams);
     } catch (error) {
-      if (!isAbort(error)) this.streams = [];
+      if (!isAbort(error)) this.#answer(text, []);
     }
+  }
+
+  #answer(text: string | null, streams: Stream[]): void {
+    this.answered = text;
+    this.streams = streams;
   }
 }
 
