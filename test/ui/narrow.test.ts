@@ -63,3 +63,27 @@ test("in a narrow window every control of every screen can be reached", async ()
   expect(cut).toEqual({})
   expect(problems).toEqual([])
 })
+
+test("the rail keeps to one line whatever it counts", async () => {
+  // A live connection that tells of as many refusals, and then no more.
+  let rejected = 999
+  await page.route("**/api/events**", async (route) => {
+    const info = await page.context().request.fetch(`${server.inspectorUrl}/api/info`, { headers: route.request().headers() })
+    const events = [
+      { type: "hello", info: await info.json() },
+      { type: "requests", on: true, last: 99999, kept: 99999, rejected, stream: "", stream_all: 0, stream_rejected: 0 },
+    ]
+    await route.fulfill({ contentType: "application/x-ndjson", body: events.map((event) => `${JSON.stringify(event)}\n`).join("") })
+  })
+  await page.goto(server.link)
+  const rail = page.getByRole("complementary", { name: "Tailrace" })
+  for (const [count, name] of [[999, "999 rejected"], [51604, "51,604 rejected"]] as const) {
+    rejected = count
+    const link = rail.getByRole("link", { name: `Requests, ${name}` })
+    await link.waitFor()
+    const heights = await link.locator("span").evaluateAll((all) => all.map((span) => span.getBoundingClientRect().height))
+    expect(Math.max(...heights)).toBeLessThanOrEqual((await link.boundingBox())!.height)
+    const right = (await link.boundingBox())!.x + (await link.boundingBox())!.width
+    expect(await link.locator("span").last().evaluate((span) => span.getBoundingClientRect().right)).toBeLessThanOrEqual(right)
+  }
+})
