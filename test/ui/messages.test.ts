@@ -29,6 +29,39 @@ const open = (hash: string) => page.evaluate((hash) => (location.hash = hash), h
 const message = (text: string) => page.getByRole("grid", { name: "Messages" }).getByRole("row").filter({ hasText: text })
 const filter = () => page.getByRole("combobox", { name: "Filter messages" })
 
+test("after a filter was typed the keys are the list's, whether it finds something or not", async () => {
+  const focused = () => page.evaluate(() => document.activeElement?.getAttribute("aria-label"))
+  const find = async (pattern: string) => {
+    await page.keyboard.press("/")
+    await filter().fill(pattern)
+    await filter().press("Enter")
+  }
+  await message('"n":2999').waitFor()
+  await find('$.kind = "rare"')
+  await page.getByText("30 match").waitFor()
+  await expect.poll(focused).toBe("Messages")
+
+  await find('$.kind = "none"')
+  await page.getByText("No message matches").waitFor()
+  await expect.poll(focused).not.toBe("Filter messages")
+  await find('$.n = 7')
+  await message('"n":7').waitFor()
+  await expect.poll(focused).toBe("Messages")
+  await page.keyboard.press("j")
+  await page.getByRole("region", { name: "Message 7" }).waitFor()
+  expect(await filter().inputValue()).toBe("$.n = 7")
+
+  // Who has begun to type anew is not interrupted.
+  await find('$.kind = "none"')
+  await page.getByText("No message matches").waitFor()
+  await page.keyboard.press("/")
+  await append({ n: 1, kind: "none" })
+  await page.getByText("1 match").waitFor()
+  await page.getByRole("grid", { name: "Messages" }).waitFor()
+  expect(await focused()).toBe("Filter messages")
+  expect(problems).toEqual([])
+})
+
 test("a filter finds, follows the tail, and is part of the address", async () => {
   await message('"n":2999').waitFor()
   await page.keyboard.press("/")
