@@ -36,6 +36,8 @@ describe('spans', () => {
   it('uses the largest unit', () => {
     const spans = [0, 999, 38_000, 7 * 60_000, 4 * 3_600_000, 6 * 86_400_000];
     expect(spans.map(formatSpan)).toEqual(['0 s', '0 s', '38 s', '7 min', '4 h', '6 d']);
+    const days = (n: number) => formatSpan(n * 86_400_000);
+    expect([730, 731, 104_160, 2_912_100].map(days)).toEqual(['730 d', '2 y', '285 y', '7973 y']);
     expect([-5, 999, 1000].map(formatAge)).toEqual(['now', 'now', '1 s']);
     expect([0, 61_000].map(formatAgo)).toEqual(['just now', '1 min ago']);
   });

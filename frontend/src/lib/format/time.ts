@@ -5,6 +5,7 @@ export const SECOND = 1000;
 export const MINUTE = 60 * SECOND;
 export const HOUR = 60 * MINUTE;
 export const DAY = 24 * HOUR;
+const YEAR = 365.2425 * DAY;
 
 interface Parts {
   date: string;
@@ -53,13 +54,14 @@ function offsetOf(ms: number): string {
   return `${minutes < 0 ? '-' : '+'}${of(Math.floor(Math.abs(minutes) / 60))}:${of(Math.abs(minutes) % 60)}`;
 }
 
-/** A span in its largest unit: "38 s", "7 min", "4 h", "6 d". */
+/** A span in its largest unit: "38 s", "7 min", "4 h", "6 d", and from two years on "79 y". */
 export function formatSpan(ms: number): string {
   const span = Math.max(0, ms);
   if (span < MINUTE) return `${Math.floor(span / SECOND)} s`;
   if (span < HOUR) return `${Math.floor(span / MINUTE)} min`;
   if (span < DAY) return `${Math.floor(span / HOUR)} h`;
-  return `${Math.floor(span / DAY)} d`;
+  if (span < 2 * YEAR) return `${Math.floor(span / DAY)} d`;
+  return `${Math.floor(span / YEAR)} y`;
 }
 
 /** How long ago, short: "now", "38 s". */
