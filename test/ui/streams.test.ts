@@ -186,6 +186,35 @@ test("the moment of expiry is told in full", async () => {
   await page.getByRole("region", { name: "Selected stream" }).getByTitle(/^Expires \d{4}-/).waitFor()
 })
 
+test("a path that is written from right to left keeps the order of its parts", async () => {
+  await create("שלום/עולם")
+  await open(`/s/${encodeURIComponent("שלום/עולם")}`)
+  await page.getByText("No message yet").waitFor()
+  await page.getByRole("link", { name: "Streams" }).click()
+  const row = page.getByRole("row").filter({ hasText: "עולם" })
+  await row.waitFor()
+  for (const place of [row, page.getByRole("navigation", { name: "Recent streams" })]) {
+    // From left to right: the folder, the slash, the stream.
+    const middles = await place.evaluate((element) => {
+      const found: [text: string, middle: number][] = []
+      const texts = document.createTreeWalker(element, NodeFilter.SHOW_TEXT)
+      for (let node = texts.nextNode(); node !== null; node = texts.nextNode()) {
+        for (const [i, char] of [...(node.textContent ?? "")].entries()) {
+          if (!["ש", "/", "ע"].includes(char)) continue
+          const range = document.createRange()
+          range.setStart(node, i)
+          range.setEnd(node, i + 1)
+          const { left, right } = range.getBoundingClientRect()
+          found.push([char, (left + right) / 2])
+        }
+      }
+      return found.sort((a, b) => a[1] - b[1]).map(([char]) => char)
+    })
+    expect(middles).toEqual(["ש", "/", "ע"])
+  }
+  expect(problems).toEqual([])
+})
+
 test("a path that looks blank can be seen", async () => {
   await create("a/ ")
   await create("\u202etxt.exe")
