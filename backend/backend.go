@@ -64,6 +64,7 @@ type Options struct {
 
 // Backend is a running server.
 type Backend struct {
+	started time.Time
 	lock    *lock
 	store   *store.DB
 	engine  *engine.Engine
@@ -115,7 +116,7 @@ func open(o Options) (_ *Backend, err error) {
 	if o.Log == nil {
 		o.Log = slog.Default()
 	}
-	b := &Backend{done: make(chan struct{}), lint: new(lint.Linter), windows: inspect.NewWindows(o.Window)}
+	b := &Backend{started: o.Now(), done: make(chan struct{}), lint: new(lint.Linter), windows: inspect.NewWindows(o.Window)}
 	b.journal = journal.New(journal.Options{Bytes: journalBytes(&o.Config), Observe: b.lint.Observe})
 	base, cancel := context.WithCancel(context.Background())
 	b.cancel = cancel
@@ -208,13 +209,17 @@ func (b *Backend) handle(base context.Context, o Options) error {
 	b.wantsToken.Store(len(o.Config.Tokens) > 0)
 	if o.Reload != nil {
 		b.settings = &settings{load: o.Reload, file: o.ConfigFile, log: o.Log, started: o.Config}
+	}
+	page := inspect.New(b.inspectOptions(o))
+	inspector.use(page)
+	if b.settings != nil {
 		b.settings.apply = func(c config.Config) {
 			now := o
 			now.Config = c
 			b.journal.SetLimit(journalBytes(&c))
 			b.wantsToken.Store(len(c.Tokens) > 0)
 			data.use(protocolServer.With(b.protocolOptions(&now)))
-			inspector.use(b.inspectHandler(now))
+			inspector.use(page.With(b.inspectOptions(now)))
 			if o.LogLevel != nil {
 				_ = o.LogLevel.UnmarshalText([]byte(c.LogLevel)) // validated before
 			}
@@ -223,7 +228,6 @@ func (b *Backend) handle(base context.Context, o Options) error {
 			return err
 		}
 	}
-	inspector.use(b.inspectHandler(o))
 	if b.settings != nil && o.ConfigFile != "" {
 		b.running.Go(func() { b.settings.follow(base) })
 	}
@@ -280,7 +284,7 @@ func (b *Backend) tokens(configured []access.Token) []access.Token {
 	return append(slices.Clone(configured), own)
 }
 
-func (b *Backend) inspectHandler(o Options) http.Handler {
+func (b *Backend) inspectOptions(o Options) inspect.Options {
 	l := limits(&o.Config)
 	options := inspect.Options{
 		Engine:        b.engine,
@@ -304,7 +308,7 @@ func (b *Backend) inspectHandler(o Options) http.Handler {
 			InspectorURL: b.InspectorURL(),
 			DataDir:      o.Config.DataDir,
 			PID:          os.Getpid(),
-			StartedAt:    o.Now().UnixMilli(),
+			StartedAt:    b.started.UnixMilli(),
 			Desktop:      o.Window != nil,
 			Limits:       inspect.Limits{MaxBodyBytes: l.BodyBytes, MaxPathBytes: l.PathBytes},
 		},
@@ -318,7 +322,7 @@ func (b *Backend) inspectHandler(o Options) http.Handler {
 	if b.settings != nil {
 		options.Settings = b.settings
 	}
-	return inspect.New(options)
+	return options
 }
 
 // DataURL is the root of the data listener, with the port it really has.

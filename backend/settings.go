@@ -36,6 +36,11 @@ const settle = 150 * time.Millisecond
 // folderInterval is how often a missing folder of the file is looked for.
 const folderInterval = time.Second
 
+// linkInterval is how often it is looked where links lead to: the folders that hold
+// those to folders on the way are not watched, and not every system tells of a link
+// that takes the place of another one.
+const linkInterval = 2 * time.Second
+
 // settings are what is in force, and what the configuration file says. It
 // follows the file; a file that cannot be used changes nothing.
 type settings struct {
@@ -76,7 +81,7 @@ func (s *settings) usable(file []byte) (loaded config.Loaded, inForce config.Con
 	inForce.MaxLiveReaders, inForce.MaxLiveReadersPerClient = s.started.MaxLiveReaders, s.started.MaxLiveReadersPerClient
 	// Tokens may have gone together with a wider address, which is open until the end.
 	if err := config.CheckListen(inForce); err != nil {
-		return loaded, inForce, fmt.Errorf("this server goes on with the address that it began with: %w", err)
+		return loaded, inForce, fmt.Errorf("this server goes on with the address that it began with, until it is started again: %w", err)
 	}
 	return loaded, inForce, nil
 }
@@ -137,6 +142,8 @@ func (s *settings) follow(ctx context.Context) {
 		return true
 	}
 	lead()
+	look := time.NewTicker(linkInterval)
+	defer look.Stop()
 	s.reread() // it may have changed before it was watched
 	var due <-chan time.Time
 	for {
@@ -145,6 +152,10 @@ func (s *settings) follow(ctx context.Context) {
 			return
 		case e := <-watcher.Events:
 			if lead() || paths[filepath.Clean(e.Name)] && !e.Has(fsnotify.Chmod) {
+				due = time.After(settle)
+			}
+		case <-look.C:
+			if lead() {
 				due = time.After(settle)
 			}
 		case err := <-watcher.Errors:

@@ -1,6 +1,7 @@
 package backend
 
 import (
+	"fmt"
 	"log/slog"
 	"net/http"
 	"os"
@@ -157,6 +158,11 @@ func TestLinksToTheConfigurationAreFollowed(t *testing.T) {
 	eventually(t, "the file is read that a link leads to now", func() bool { return allows(t, b, origin) })
 	writeFile(t, at("two/config.toml"), refuse)
 	eventually(t, "its changes are followed", func() bool { return !allows(t, b, origin) })
+	writeFile(t, at("two/config.toml"), allow)
+	link("dotfiles/config.toml", "../current/config.toml")
+	eventually(t, "the file in one is read again", func() bool { return !allows(t, b, origin) })
+	link("current", "two")
+	eventually(t, "the file is read that a folder leads to now", func() bool { return allows(t, b, origin) })
 }
 
 // TestTokensStayWhileTheAddressIsWide takes the tokens out of the file of a server that
@@ -176,6 +182,28 @@ func TestTokensStayWhileTheAddressIsWide(t *testing.T) {
 	}
 	if err := b.settings.Change(map[string]*string{"cors_origins": nil}); err == nil {
 		t.Error("the page may write such a file")
+	}
+}
+
+// TestTheInspectorOutlivesSettings changes a setting while a file is being exported and
+// a request is looked at: both are of this start of the server.
+func TestTheInspectorOutlivesSettings(t *testing.T) {
+	b, file := openWithFile(t, "")
+	if status, answer := call(t, b, http.MethodPut, "/v1/stream/a", "x"); status != http.StatusCreated {
+		t.Fatalf("create: %d %s", status, answer)
+	}
+	var requests struct{ Journal int64 }
+	var export struct{ ID string }
+	askAPI(t, b, http.MethodGet, "/api/requests", nil, &requests)
+	if status := askAPI(t, b, http.MethodPost, "/api/exports", map[string]any{"stream": "a", "format": "raw"}, &export); status != http.StatusCreated {
+		t.Fatalf("export: %d", status)
+	}
+	writeFile(t, file, "cors_origins = [\"http://app.test\"]\n")
+	eventually(t, "the origin is allowed", func() bool { return allows(t, b, "http://app.test") })
+	for _, path := range []string{"/api/exports/" + export.ID, fmt.Sprintf("/api/requests/1?journal=%d", requests.Journal)} {
+		if status := askAPI(t, b, http.MethodGet, path, nil, nil); status != http.StatusOK {
+			t.Errorf("%s after a setting has changed: %d", path, status)
+		}
 	}
 }
 

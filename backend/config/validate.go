@@ -116,9 +116,6 @@ func checkOrigins(c Config) error {
 		if err != nil || u.Scheme == "" || u.Host == "" || origin != u.Scheme+"://"+u.Host {
 			return wrong("cors_origins", origin, `scheme://host[:port] without a path, such as http://app.test:5173, or "*"`)
 		}
-		if defaults := map[string]string{"http": "80", "https": "443"}; u.Port() != "" && u.Port() == defaults[strings.ToLower(u.Scheme)] {
-			return wrong("cors_origins", origin, "%s without the port, which browsers leave out", strings.TrimSuffix(origin, ":"+u.Port()))
-		}
 	}
 	return nil
 }

@@ -78,20 +78,25 @@ type Server struct {
 
 	streams catalogue
 	peers   peer.Finder
-	exports exports
+	exports *exports
 	memory  *memory
 }
 
 // New returns an inspector.
-func New(o Options) *Server {
-	s := &Server{o: o, hosts: map[string]bool{}}
+func New(o Options) *Server { return build(o, &exports{}, recall(o.Info.DataDir, o.Log)) }
+
+// With returns an inspector with other options that goes on with what this one
+// remembers.
+func (s *Server) With(o Options) *Server { return build(o, s.exports, s.memory) }
+
+func build(o Options, e *exports, m *memory) *Server {
+	s := &Server{o: o, hosts: map[string]bool{}, exports: e, memory: m}
 	for _, h := range o.Hosts {
 		s.hosts[loopback.Hostname(h)] = true
 	}
 	mux := http.NewServeMux()
 	s.describe(mux)
 	s.api = mux
-	s.memory = recall(o.Info.DataDir, o.Log)
 	s.files = newAssets(o.Assets)
 	return s
 }

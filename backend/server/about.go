@@ -38,7 +38,11 @@ func (s *Server) health(w http.ResponseWriter, r *http.Request) {
 	h["Cache-Control"] = valueNoStore
 	if err := s.o.Engine.Ready(); err != nil {
 		w.WriteHeader(http.StatusServiceUnavailable)
-		fmt.Fprintf(w, `{"live":true,"ready":false,"reason":%q}`+"\n", err.Error())
+		reason := "the server's log says why"
+		if _, known := StatusOf(err); known || s.seesAll(r) {
+			reason = s.hidePlaces(r, err)
+		}
+		fmt.Fprintf(w, `{"live":true,"ready":false,"reason":%q}`+"\n", reason)
 		return
 	}
 	fmt.Fprintln(w, `{"live":true,"ready":true}`)

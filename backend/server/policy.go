@@ -26,10 +26,22 @@ func newPolicy(hosts []string, anyAddress bool, origins []string) policy {
 		p.hosts[loopback.Hostname(h)] = true
 	}
 	for _, o := range origins {
-		p.origins[strings.ToLower(o)] = true
+		p.origins[asSent(o)] = true
 		p.anyOrigin = p.anyOrigin || o == "*"
 	}
 	return p
+}
+
+// asSent is an origin as browsers send it: in lower case, and without the port that
+// its scheme implies.
+func asSent(origin string) string {
+	origin = strings.ToLower(origin)
+	for scheme, port := range map[string]string{"http://": ":80", "https://": ":443"} {
+		if strings.HasPrefix(origin, scheme) {
+			origin = strings.TrimSuffix(origin, port)
+		}
+	}
+	return origin
 }
 
 // admit checks Host and Origin and grants CORS. Requests from other sites are
@@ -101,7 +113,7 @@ func (p *policy) hostAllowed(hostport string) bool {
 }
 
 func (p *policy) originAllowed(origin string) bool {
-	if p.anyOrigin || p.origins[strings.ToLower(origin)] {
+	if p.anyOrigin || p.origins[asSent(origin)] {
 		return true
 	}
 	u, err := url.Parse(origin)

@@ -50,6 +50,7 @@ func TestHostPolicy(t *testing.T) {
 // TestPages goes through what web pages can make a browser send.
 func TestPages(t *testing.T) {
 	usual := func(o *Options) { o.CORSOrigins = []string{"https://app.test"} }
+	long := func(o *Options) { o.CORSOrigins = []string{"https://App.test:443"} }
 	all := func(o *Options) { o.CORSOrigins = []string{"*"} }
 	hosted := func(o *Options) { o.Hosts = []string{"streams.test"} }
 	const evil, friend = "https://evil.test", "https://app.test"
@@ -61,25 +62,26 @@ func TestPages(t *testing.T) {
 		write   bool   // POST is
 		grant   string // Access-Control-Allow-Origin
 	}{
-		"a program":               {usual, nil, true, true, ""},
-		"the address bar":         {usual, []string{"Sec-Fetch-Site", "none", "Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "document"}, true, true, ""},
-		"the page itself":         {usual, append([]string{"Sec-Fetch-Site", "same-origin"}, fetch...), true, true, ""},
-		"a loopback page":         {usual, append([]string{"Origin", "http://localhost:3000", "Sec-Fetch-Site", "same-site"}, fetch...), true, true, "http://localhost:3000"},
-		"a page by address":       {usual, append([]string{"Origin", "http://127.0.0.1:3000", "Sec-Fetch-Site", "cross-site"}, fetch...), true, true, "http://127.0.0.1:3000"},
-		"a page by IPv6 address":  {usual, []string{"Origin", "http://[::1]:3000"}, true, true, "http://[::1]:3000"},
-		"a page of *.localhost":   {usual, []string{"Origin", "https://app.localhost"}, true, true, "https://app.localhost"},
-		"a configured page":       {usual, append([]string{"Origin", friend, "Sec-Fetch-Site", "cross-site"}, fetch...), true, true, friend},
-		"another port":            {usual, []string{"Origin", friend + ":444"}, false, false, ""},
-		"another scheme":          {usual, []string{"Origin", "http://app.test"}, false, false, ""},
-		"a foreign page":          {usual, append([]string{"Origin", evil, "Sec-Fetch-Site", "cross-site"}, fetch...), false, false, ""},
-		"a foreign page, old":     {usual, []string{"Origin", evil}, false, false, ""},
-		"any page when all may":   {all, append([]string{"Origin", evil, "Sec-Fetch-Site", "cross-site"}, fetch...), true, true, evil},
-		"a sandboxed frame":       {usual, append([]string{"Origin", "null", "Sec-Fetch-Site", "cross-site"}, fetch...), false, false, ""},
-		"a lookalike name":        {usual, []string{"Origin", "http://localhost.evil.test"}, false, false, ""},
-		"a lookalike address":     {usual, []string{"Origin", "http://127.0.0.1.evil.test"}, false, false, ""},
-		"a name in the user part": {usual, []string{"Origin", "http://localhost@evil.test"}, false, false, ""},
-		"a file":                  {usual, []string{"Origin", "file://"}, false, false, ""},
-		"an extension":            {usual, []string{"Origin", "chrome-extension://localhost"}, false, false, ""},
+		"a program":                {usual, nil, true, true, ""},
+		"the address bar":          {usual, []string{"Sec-Fetch-Site", "none", "Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "document"}, true, true, ""},
+		"the page itself":          {usual, append([]string{"Sec-Fetch-Site", "same-origin"}, fetch...), true, true, ""},
+		"a loopback page":          {usual, append([]string{"Origin", "http://localhost:3000", "Sec-Fetch-Site", "same-site"}, fetch...), true, true, "http://localhost:3000"},
+		"a page by address":        {usual, append([]string{"Origin", "http://127.0.0.1:3000", "Sec-Fetch-Site", "cross-site"}, fetch...), true, true, "http://127.0.0.1:3000"},
+		"a page by IPv6 address":   {usual, []string{"Origin", "http://[::1]:3000"}, true, true, "http://[::1]:3000"},
+		"a page of *.localhost":    {usual, []string{"Origin", "https://app.localhost"}, true, true, "https://app.localhost"},
+		"a configured page":        {usual, append([]string{"Origin", friend, "Sec-Fetch-Site", "cross-site"}, fetch...), true, true, friend},
+		"one with an implied port": {long, []string{"Origin", friend}, true, true, friend},
+		"another port":             {usual, []string{"Origin", friend + ":444"}, false, false, ""},
+		"another scheme":           {usual, []string{"Origin", "http://app.test"}, false, false, ""},
+		"a foreign page":           {usual, append([]string{"Origin", evil, "Sec-Fetch-Site", "cross-site"}, fetch...), false, false, ""},
+		"a foreign page, old":      {usual, []string{"Origin", evil}, false, false, ""},
+		"any page when all may":    {all, append([]string{"Origin", evil, "Sec-Fetch-Site", "cross-site"}, fetch...), true, true, evil},
+		"a sandboxed frame":        {usual, append([]string{"Origin", "null", "Sec-Fetch-Site", "cross-site"}, fetch...), false, false, ""},
+		"a lookalike name":         {usual, []string{"Origin", "http://localhost.evil.test"}, false, false, ""},
+		"a lookalike address":      {usual, []string{"Origin", "http://127.0.0.1.evil.test"}, false, false, ""},
+		"a name in the user part":  {usual, []string{"Origin", "http://localhost@evil.test"}, false, false, ""},
+		"a file":                   {usual, []string{"Origin", "file://"}, false, false, ""},
+		"an extension":             {usual, []string{"Origin", "chrome-extension://localhost"}, false, false, ""},
 
 		"a foreign image":                 {usual, []string{"Sec-Fetch-Site", "cross-site", "Sec-Fetch-Mode", "no-cors", "Sec-Fetch-Dest", "image"}, false, false, ""},
 		"a foreign script":                {usual, []string{"Sec-Fetch-Site", "cross-site", "Sec-Fetch-Mode", "no-cors", "Sec-Fetch-Dest", "script", "Referer", evil + "/"}, false, false, ""},

@@ -60,8 +60,12 @@ func (m *Manager) restore(ctx context.Context, j *Job, b bucket.Bucket, key stri
 		return nil, err
 	}
 	// Before the data, so that nobody waits for a refusal.
-	if _, _, err := m.o.Store.Load(ctx, s.Path); !errors.Is(err, protocol.ErrNotFound) {
+	_, next, err := m.o.Store.Load(ctx, s.Path)
+	if !errors.Is(err, protocol.ErrNotFound) {
 		return nil, errors.Join(err, fmt.Errorf("%q: %w", s.Path, engine.ErrPathTaken))
+	}
+	if s.Path != h.Path {
+		s.Incarnation = max(s.Incarnation, next) // whatever lived there was another stream
 	}
 	restoration, err := m.o.Store.Restore(s)
 	if err != nil {

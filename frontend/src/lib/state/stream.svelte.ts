@@ -2,6 +2,14 @@ import { isAbort, isNotFound, reason } from '$lib/api/errors';
 import { readStream } from '$lib/api/streams';
 import type { Stream, StreamChanges, Tail } from '$lib/api/types';
 
+/** Which of the streams at its path an offset is of (docs/protocol.md: the first part of a token). */
+const incarnationOf = (offset: string) => offset.split('_')[0];
+
+/** What tells a stream from another one at its path: one that was restored is as old as the one it was. */
+export function lifeOf({ created_at, tail }: Stream): string {
+  return `${created_at} ${incarnationOf(tail)}`;
+}
+
 /**
  * One stream as it is now: what is known of it already, if anything, then what was read once, kept up to
  * date by what the live connection says.
@@ -65,7 +73,8 @@ export class OpenStream {
     }
     const shrunk = tail.messages < this.stream.messages;
     const back = this.gone && !tail.deleted;
-    if (shrunk || deleted || back) {
+    const other = !tail.deleted && incarnationOf(tail.tail) !== incarnationOf(this.stream.tail);
+    if (shrunk || deleted || back || other) {
       // Made anew, gone, or kept readable for its forks: only asking tells.
       void this.load();
       return;
@@ -77,7 +86,7 @@ export class OpenStream {
   /** A reading may be older than the tail that came meanwhile: streams only grow. */
   #take(read: Stream): void {
     const now = this.stream;
-    const older = now !== null && now.created_at === read.created_at && now.messages > read.messages;
+    const older = now !== null && lifeOf(now) === lifeOf(read) && now.messages > read.messages;
     this.stream = older ? { ...read, messages: now.messages, bytes: now.bytes, tail: now.tail } : read;
   }
 
