@@ -217,32 +217,11 @@ func TestPlacesAreHidden(t *testing.T) {
 		}
 	}
 	b, _, stop := openStoppable(t, configure)
-	send := func(token, method, path, body string, headers ...string) (int, string) {
-		t.Helper()
-		req, err := http.NewRequest(method, b.DataURL()+"/v1/stream/"+path, strings.NewReader(body))
-		if err != nil {
-			t.Fatal(err)
-		}
-		req.Header.Set("Authorization", "Bearer "+token)
-		req.Header.Set("Content-Type", "text/plain")
-		for i := 0; i < len(headers); i += 2 {
-			req.Header.Set(headers[i], headers[i+1])
-		}
-		res, err := http.DefaultClient.Do(req)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer res.Body.Close()
-		answer, err := io.ReadAll(res.Body)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return res.StatusCode, string(answer)
-	}
-	if status, answer := send(all, http.MethodPut, "hidden", strings.Repeat("x", 100_000)); status != http.StatusCreated {
+	if status, answer := call(t, b, http.MethodPut, "/v1/stream/hidden", strings.Repeat("x", 100_000), "Authorization", "Bearer "+all); status != http.StatusCreated {
 		t.Fatalf("create: %d %s", status, answer)
 	}
-	if status, answer := send(all, http.MethodPut, "open/fork", "", "Stream-Forked-From", "/v1/stream/hidden"); status != http.StatusCreated {
+	if status, answer := call(t, b, http.MethodPut, "/v1/stream/open/fork", "",
+		"Authorization", "Bearer "+all, "Stream-Forked-From", "/v1/stream/hidden"); status != http.StatusCreated {
 		t.Fatalf("fork: %d %s", status, answer)
 	}
 	finish(t, b, "/api/snapshots/compact", map[string]any{"streams": "hidden", "location": keep})
@@ -254,7 +233,7 @@ func TestPlacesAreHidden(t *testing.T) {
 	}
 	b, _, _ = openStoppable(t, configure)
 	for token, told := range map[string]bool{all: true, some: false} {
-		status, answer := send(token, http.MethodGet, "open/fork", "")
+		status, answer := call(t, b, http.MethodGet, "/v1/stream/open/fork", "", "Authorization", "Bearer "+token)
 		if status != http.StatusServiceUnavailable || !strings.Contains(answer, "COLD_UNAVAILABLE") {
 			t.Errorf("%s: %d %s", token, status, answer)
 		}

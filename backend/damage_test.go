@@ -13,14 +13,17 @@ import (
 	"tailrace/backend/store"
 )
 
-// call makes a request to the data listener.
-func call(t *testing.T, b *Backend, method, path, body string) (status int, answer string) {
+// call makes a request to the data listener; headers are names and values in turn.
+func call(t *testing.T, b *Backend, method, path, body string, headers ...string) (status int, answer string) {
 	t.Helper()
 	req, err := http.NewRequest(method, b.DataURL()+path, strings.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
 	}
 	req.Header.Set("Content-Type", "text/plain")
+	for i := 0; i < len(headers); i += 2 {
+		req.Header.Set(headers[i], headers[i+1])
+	}
 	res, err := http.DefaultClient.Do(req)
 	if err != nil {
 		t.Fatal(err)

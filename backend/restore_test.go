@@ -3,7 +3,6 @@ package backend
 import (
 	"encoding/json"
 	"net/http"
-	"strings"
 	"testing"
 )
 
@@ -11,31 +10,23 @@ import (
 // a subscription has a link: as it was, and then as it was before more had been acked.
 func TestSubscriptionsGoOnAfterARestoration(t *testing.T) {
 	b, _ := openBackend(t, nil)
-	must := func(method, path, body, token string) (answer map[string]any) {
+	must := func(method, path, body string, headers ...string) (answer map[string]any) {
 		t.Helper()
-		req, err := http.NewRequest(method, b.DataURL()+"/v1/stream/"+path, strings.NewReader(body))
-		if err != nil {
-			t.Fatal(err)
+		status, text := call(t, b, method, "/v1/stream/"+path, body, append(headers, "Content-Type", "application/json")...)
+		if status/100 != 2 {
+			t.Fatalf("%s %s: %d %s", method, path, status, text)
 		}
-		req.Header.Set("Content-Type", "application/json")
-		if token != "" {
-			req.Header.Set("Authorization", "Bearer "+token)
+		if text != "" {
+			if err := json.Unmarshal([]byte(text), &answer); err != nil {
+				t.Fatalf("%s %s: %v in %s", method, path, err, text)
+			}
 		}
-		res, err := http.DefaultClient.Do(req)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer res.Body.Close()
-		if res.StatusCode/100 != 2 {
-			t.Fatalf("%s %s: %s", method, path, res.Status)
-		}
-		_ = json.NewDecoder(res.Body).Decode(&answer) // most have no body
 		return answer
 	}
 	// work claims the wake, says from where the stream is to be read, and acks all of it.
 	work := func() (from string) {
 		t.Helper()
-		claim := must(http.MethodPost, "__ds/subscriptions/s/claim", `{"worker":"w"}`, "")
+		claim := must(http.MethodPost, "__ds/subscriptions/s/claim", `{"worker":"w"}`)
 		stream := claim["streams"].([]any)[0].(map[string]any)
 		body, err := json.Marshal(map[string]any{
 			"wake_id": claim["wake_id"], "generation": claim["generation"], "done": true,
@@ -44,7 +35,7 @@ func TestSubscriptionsGoOnAfterARestoration(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		must(http.MethodPost, "__ds/subscriptions/s/ack", string(body), claim["token"].(string))
+		must(http.MethodPost, "__ds/subscriptions/s/ack", string(body), "Authorization", "Bearer "+claim["token"].(string))
 		return stream["acked_offset"].(string)
 	}
 	snapshot := func() (file string) {
@@ -58,23 +49,23 @@ func TestSubscriptionsGoOnAfterARestoration(t *testing.T) {
 		askAPI(t, b, http.MethodGet, "/api/snapshots?stream=q", nil, &list)
 		return list.Snapshots[0].Location
 	}
-	must(http.MethodPut, "wakes", "", "")
-	must(http.MethodPut, "q", `[1,2]`, "")
-	must(http.MethodPut, "__ds/subscriptions/s", `{"type":"pull-wake","streams":["q"],"wake_stream":"wakes"}`, "")
-	must(http.MethodPost, "q", `[3]`, "")
+	must(http.MethodPut, "wakes", "")
+	must(http.MethodPut, "q", `[1,2]`)
+	must(http.MethodPut, "__ds/subscriptions/s", `{"type":"pull-wake","streams":["q"],"wake_stream":"wakes"}`)
+	must(http.MethodPost, "q", `[3]`)
 	work()
 	file := snapshot()
 
-	must(http.MethodDelete, "q", "", "")
+	must(http.MethodDelete, "q", "")
 	finish(t, b, "/api/snapshots/restore", map[string]any{"file": file})
-	must(http.MethodPost, "q", `[4]`, "")
+	must(http.MethodPost, "q", `[4]`)
 	if from := work(); from != "0000000000000000_0000000000000003" {
 		t.Errorf("the stream as it was is read from %s", from)
 	}
 
-	must(http.MethodDelete, "q", "", "")
+	must(http.MethodDelete, "q", "")
 	finish(t, b, "/api/snapshots/restore", map[string]any{"file": file})
-	must(http.MethodPost, "q", `["another 4"]`, "")
+	must(http.MethodPost, "q", `["another 4"]`)
 	if from := work(); from != "-1" {
 		t.Errorf("the stream without what had been acked is read from %s", from)
 	}

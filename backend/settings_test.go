@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -136,8 +137,11 @@ func TestLinksToTheConfigurationAreFollowed(t *testing.T) {
 		if err == nil {
 			err = os.Rename(at(path+".new"), at(path))
 		}
+		if err != nil && runtime.GOOS == "windows" {
+			t.Skip("links need a privilege here:", err)
+		}
 		if err != nil {
-			t.Skip("links cannot be made here:", err)
+			t.Fatal(err)
 		}
 	}
 	link("conf/config.toml", "../dotfiles/config.toml")

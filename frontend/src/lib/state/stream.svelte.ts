@@ -6,7 +6,7 @@ import type { Stream, StreamChanges, Tail } from '$lib/api/types';
 const incarnationOf = (offset: string) => offset.split('_')[0];
 
 /** What tells a stream from another one at its path: one that was restored is as old as the one it was. */
-export function lifeOf({ created_at, tail }: Stream): string {
+export function identityOf({ created_at, tail }: Stream): string {
   return `${created_at} ${incarnationOf(tail)}`;
 }
 
@@ -86,7 +86,7 @@ export class OpenStream {
   /** A reading may be older than the tail that came meanwhile: streams only grow. */
   #take(read: Stream): void {
     const now = this.stream;
-    const older = now !== null && lifeOf(now) === lifeOf(read) && now.messages > read.messages;
+    const older = now !== null && identityOf(now) === identityOf(read) && now.messages > read.messages;
     this.stream = older ? { ...read, messages: now.messages, bytes: now.bytes, tail: now.tail } : read;
   }
 

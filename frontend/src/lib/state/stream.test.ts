@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { Stream, Tail } from '$lib/api/types';
-import { lifeOf, OpenStream } from './stream.svelte';
+import { identityOf, OpenStream } from './stream.svelte';
 
 /** The stream as the server has it; null: it has none. */
 let there: Stream | null;
@@ -56,7 +56,7 @@ describe('OpenStream', () => {
     expect([open.gone, open.stream?.messages, open.stream?.tail]).toEqual([false, 2, '1_2']);
     there = { ...made(1), messages: 4, tail: '2_4' };
     open.applyTail({ ...event, messages: 4, tail: '2_4' });
-    await vi.waitFor(() => expect(lifeOf(open.stream!)).toBe('1 2'));
+    await vi.waitFor(() => expect(identityOf(open.stream!)).toBe('1 2'));
     open.dispose();
   });
 
